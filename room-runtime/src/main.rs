@@ -1,0 +1,2 @@
+//! The `room` program.
+fn main() {}
