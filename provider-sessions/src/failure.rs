@@ -2,10 +2,14 @@
 
 use serde::Deserialize;
 
+use crate::provider::Provider;
+
 /// The closed list of reasons; the dashboard has a button for each.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
+    /// The program runs but has shown no link yet.
+    NoAnswer,
     /// The program could not be started.
     LaunchFailed,
     /// The program's vendor could not be reached from this machine.
@@ -40,6 +44,7 @@ impl FailureCode {
     /// The stable name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::NoAnswer => "no_answer",
             Self::LaunchFailed => "launch_failed",
             Self::Network => "network",
             Self::DeviceCodesOff => "device_codes_off",
@@ -60,6 +65,7 @@ impl FailureCode {
     /// What the person can do about it, as one sentence.
     pub fn action(self) -> &'static str {
         match self {
+            Self::NoAnswer => "Wait a little longer, or cancel and try again.",
             Self::LaunchFailed => "Check that the program is installed and runs in a terminal.",
             Self::Network => "Check this machine's internet connection or proxy, then try again.",
             Self::DeviceCodesOff => "Turn device codes on at the provider, then get a new code.",
@@ -93,5 +99,28 @@ impl Failure {
     /// A failure with the code's own advice.
     pub fn new(code: FailureCode, title: impl Into<String>) -> Self {
         Self { code, title: title.into(), action: code.action().to_owned() }
+    }
+
+    /// The failure of that kind in the words for this provider.
+    pub fn of(code: FailureCode, provider: &Provider) -> Self {
+        let Provider { name, vendor, .. } = provider;
+        let title = match code {
+            FailureCode::NoAnswer => format!("{name} has not shown a sign-in link yet."),
+            FailureCode::LaunchFailed => format!("{name} could not be started."),
+            FailureCode::Network => format!("Your Room could not reach {vendor}."),
+            FailureCode::DeviceCodesOff => format!("{vendor} does not allow device codes here."),
+            FailureCode::Expired => "The code was not approved in time.".to_owned(),
+            FailureCode::Refused => format!("{vendor} did not accept this sign-in."),
+            FailureCode::RateLimited => format!("{vendor} asks for fewer attempts."),
+            FailureCode::ProgramDied => format!("{name} ended before the sign-in was done."),
+            FailureCode::NotSignedIn => format!("{name} ended well but is not signed in."),
+            FailureCode::Timeout => "The sign-in took too long and was ended.".to_owned(),
+            FailureCode::Canceled => "Cancelled. Nothing was stored.".to_owned(),
+            FailureCode::ServerRestarted => "Room was restarted during the sign-in.".to_owned(),
+            FailureCode::CannotStore => format!("The {name} sign-in could not be stored."),
+            FailureCode::Policy => format!("{name}'s own settings forbid this way to sign in."),
+            FailureCode::Unrecognised => format!("{name} asks something Room does not know."),
+        };
+        Self::new(code, title)
     }
 }

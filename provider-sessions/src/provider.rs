@@ -24,6 +24,8 @@ pub struct Provider {
     pub id: String,
     /// The name a person reads.
     pub name: String,
+    /// Whose servers it signs in at.
+    pub vendor: String,
     /// What a person signs in with, in a few words.
     pub plans: String,
     /// The executable looked up on `PATH`.
@@ -98,6 +100,9 @@ pub struct Method {
     pub kind: MethodKind,
     /// The arguments after the program.
     pub args: Vec<String>,
+    /// How long the vendor honours the code it shows, in seconds from when it is shown.
+    #[serde(default)]
+    pub code_lifetime_s: Option<u32>,
 }
 
 /// What a person does to approve a sign-in.
@@ -123,8 +128,26 @@ pub struct Home {
     /// Files a scratch home starts with, below the folder.
     #[serde(default)]
     pub settings: Vec<String>,
+    /// Arguments added in a scratch home only.
+    #[serde(default)]
+    pub scratch_args: Vec<String>,
+    /// A setting of the program that keeps a sign-in out of a scratch home.
+    #[serde(default)]
+    pub store_setting: Option<StoreSetting>,
     /// The credential files, below the folder.
     pub credentials: Vec<String>,
+}
+
+/// The program's own setting for where credentials go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSetting {
+    /// The TOML settings file, below the folder.
+    pub file: String,
+    /// The top-level key.
+    pub key: String,
+    /// The value (also meant when the key is absent) that stores them in the credential files.
+    pub in_files: String,
 }
 
 /// Whether a sign-in runs where the earlier one is stored.

@@ -1,5 +1,6 @@
 //! One sign-in: what it is called, where it stands, what a person sees of it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
@@ -131,12 +132,14 @@ pub struct SessionView {
     pub awaiting_input: bool,
     /// Why the program asks (again), in its own words.
     pub input_hint: Option<String>,
-    /// Why it did not work.
+    /// Why it did not work; only when it is over.
     pub failure: Option<Failure>,
+    /// What holds it up while it still runs: no link yet, or a question nobody taught us.
+    pub notice: Option<Failure>,
     /// Who started it.
     pub started_by: String,
     /// The last lines, oldest first.
-    pub lines: Vec<Line>,
+    pub lines: VecDeque<Line>,
     /// How many lines before those are gone.
     pub dropped_lines: u64,
 }
