@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The harness of Room's end-to-end tests.
+//!
+//! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]), the command-line
+//! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
+//! and a plain terminal ([`terminal`]) that proves the rest without Room.
+
+pub mod anthropic;
+pub mod clis;
+pub mod fake;
+pub mod home;
+pub mod openai;
+mod processes;
+pub mod proxy;
+mod standin;
+pub mod terminal;
+mod wait;
+
+pub use processes::{Process, processes_with_marker};
+pub use standin::Seen;
+pub use wait::{eventually, eventually_async};

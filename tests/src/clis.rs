@@ -1,0 +1,117 @@
+//! The command-line programs under test: the real ones that `npm ci` put into `tests/clis`, and
+//! the fake ones that behave as told.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::home::target_directory;
+
+/// The real programs are not installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotHere {
+    looked_in: PathBuf,
+}
+
+impl fmt::Display for NotHere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no real codex and claude in {} (npm ci there)", self.looked_in.display())
+    }
+}
+
+impl std::error::Error for NotHere {}
+
+/// The directory that holds the pinned real `codex` and `claude`.
+///
+/// # Errors
+///
+/// When they were not installed.
+pub fn real_clis() -> Result<PathBuf, NotHere> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("clis");
+    let directory = package.join("node_modules/.bin");
+    // A stub of a few hundred bytes stands there until claude's own script has run.
+    let whole = fs::metadata(directory.join("claude")).is_ok_and(|file| file.len() > 1_000_000);
+    if whole && directory.join("codex").exists() {
+        Ok(directory)
+    } else {
+        Err(NotHere { looked_in: package })
+    }
+}
+
+/// [`real_clis`], or nothing after telling that `test` did not run.
+///
+/// # Panics
+///
+/// When they are missing and the environment says `CI=true`: there, a test that cannot run is a
+/// test that fails.
+#[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
+pub fn real_clis_for(test: &str) -> Option<PathBuf> {
+    match real_clis() {
+        Ok(directory) => Some(directory),
+        Err(error) => {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {error}");
+            eprintln!("NOT RUN: {test}: {error}");
+            None
+        }
+    }
+}
+
+/// A search path with `directory` first, then the machine's: the real codex needs node.
+///
+/// # Panics
+///
+/// When the machine's own search path is no text.
+pub fn search_path(directory: &Path) -> String {
+    let machine = std::env::var("PATH").expect("tests run with a search path");
+    format!("{}:{machine}", directory.display())
+}
+
+/// A directory with the fake `codex` and `claude`, deleted on drop.
+#[derive(Debug)]
+pub struct FakeClis(TempDir);
+
+impl FakeClis {
+    /// Where they are: a directory for a search path.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Puts the fake `codex` and `claude` into a directory of their own.
+///
+/// # Errors
+///
+/// When `room-fake-cli` was not built (any build of this package's tests builds it) or the
+/// directory cannot be made.
+pub fn fake_clis() -> io::Result<FakeClis> {
+    let parent = target_directory().join("tmp");
+    fs::create_dir_all(&parent)?;
+    let directory = TempDir::with_prefix_in("fakes-", parent)?;
+    let program = built_binary("room-fake-cli")?;
+    for name in ["codex", "claude"] {
+        // Linked, not symbolically: whoever resolves the path must still read the name.
+        let place = directory.path().join(name);
+        fs::hard_link(&program, &place).or_else(|_| fs::copy(&program, &place).map(drop))?;
+    }
+    Ok(FakeClis(directory))
+}
+
+/// A binary of this workspace that cargo has built beside the running test.
+///
+/// # Errors
+///
+/// When it is not there.
+pub fn built_binary(name: &str) -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directory = program.parent().and_then(Path::parent);
+    let binary = directory.map(|directory| directory.join(name)).unwrap_or_default();
+    if binary.exists() {
+        Ok(binary)
+    } else {
+        let error = format!("{} is not built (cargo build --workspace --bins)", binary.display());
+        Err(io::Error::new(io::ErrorKind::NotFound, error))
+    }
+}

@@ -1,0 +1,171 @@
+//! What programs do that mean no good, or broke.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use rustix::process::setsid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::{LIFETIME, PAUSE, Scenario, World, replay, tty};
+
+/// First argument of the process that leaves the session, and of the one that stays behind.
+const LEAVE: &str = "__leave";
+const LINGER: &str = "__linger";
+
+const FLOOD_LINES: usize = 20_000;
+const NO_NEWLINE_BYTES: usize = 150_000_000;
+
+/// Each of these has been somebody's incident.
+const ESCAPES: &str = "\x1b]0;owned\x07\x1b]52;c;cm0gLXJmIC8=\x07\x1b[2J\x1b[31mred\x1b[0m\n\
+    \u{202e}txet neddih\u{202c}\u{2066}\u{200b}\u{2069}\n\
+    <img src=x onerror=alert(1)>\n\
+    <script>fetch('https://evil.example/')</script>\n\
+    \x1b]8;;javascript:alert(1)\x07click here\x1b]8;;\x07\n\
+    Sign in at https://auth.openai.com.evil.example/codex/device\n\
+    Sign in at https://claude.com@evil.example/cai/oauth/authorize?code=true\n\
+    Sign in at http://auth.openai.com/codex/device\n\
+    Sign in at https://evil.example/oauth/authorize?host=claude.com\n\
+    \x1b]8;;https://evil.example/codex/device\x07https://auth.openai.com/codex/device\x1b]8;;\x07\n\
+    \x1b[8mhidden\x1b[0m\x1bP+q544e\x1b\\\x1b_app\x1b\\\u{9b}31m\n";
+
+/// What is left of a scenario once its first part was played.
+pub(super) enum Then {
+    /// The login goes on as usual.
+    GoOn,
+    /// It goes on and stores nothing.
+    StoreNothing,
+    /// It is over.
+    End(ExitCode),
+}
+
+/// Plays the scenario that this program was told, as far as it comes before the login itself.
+pub(super) fn play(world: &World, program: &str) -> Then {
+    let text = std::fs::read_to_string(world.control.file(&format!("{program}.scenario")));
+    let scenario = match text {
+        Ok(text) => match Scenario::parse(&text) {
+            Some(scenario) => scenario,
+            None => return Then::End(super::fail("no such scenario")),
+        },
+        Err(_) => Scenario::Normal,
+    };
+    match scenario {
+        Scenario::Normal | Scenario::StatusHangs => Then::GoOn,
+        Scenario::NoCredentials => Then::StoreNothing,
+        Scenario::Replay(file) => Then::End(replay::run(&file)),
+        Scenario::Silent => Then::End(linger()),
+        Scenario::Dies => {
+            tty::write("Error: something in here is broken\r\n");
+            Then::End(ExitCode::from(7))
+        }
+        Scenario::Stubborn => {
+            ignore_signals();
+            Then::GoOn
+        }
+        Scenario::Grandchildren => leave_behind(world, false),
+        Scenario::BareGrandchildren => leave_behind(world, true),
+        Scenario::Flood => {
+            let lines: Vec<String> =
+                (1..=FLOOD_LINES).map(|n| format!("line {n:05} of a flood\n")).collect();
+            tty::write(&lines.concat());
+            Then::GoOn
+        }
+        Scenario::NoNewline => {
+            let piece = "x".repeat(100_000);
+            (0..NO_NEWLINE_BYTES / piece.len()).for_each(|_| tty::write(&piece));
+            tty::write("\r\n");
+            Then::GoOn
+        }
+        Scenario::Escapes => {
+            tty::write(ESCAPES);
+            Then::GoOn
+        }
+        Scenario::UnknownQuestion => ask(),
+        Scenario::ClosesTerminal => {
+            tty::write("Letting go of the terminal\r\n");
+            Then::End(close_terminal().map_or_else(|_| ExitCode::FAILURE, |()| linger()))
+        }
+    }
+}
+
+/// Whether `status` of this program never answers.
+pub(super) fn status_hangs(world: &World, program: &str) -> bool {
+    let text = std::fs::read_to_string(world.control.file(&format!("{program}.scenario")));
+    text.is_ok_and(|text| Scenario::parse(&text) == Some(Scenario::StatusHangs))
+}
+
+/// Waits to be ended, for a run's lifetime at most.
+pub(super) fn linger() -> ExitCode {
+    let start = Instant::now();
+    while start.elapsed() < LIFETIME {
+        std::thread::sleep(PAUSE);
+    }
+    ExitCode::FAILURE
+}
+
+fn ask() -> Then {
+    tty::write("Continue with foo? ");
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(1..) if answer.trim() == "y" => Then::GoOn,
+        Ok(_) | Err(_) => {
+            tty::write("Not continuing\r\n");
+            Then::End(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn close_terminal() -> rustix::io::Result<()> {
+    let nowhere = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdin(&nowhere)?;
+    rustix::stdio::dup2_stdout(&nowhere)?;
+    rustix::stdio::dup2_stderr(&nowhere)
+}
+
+/// Handlers that do nothing: ignoring a signal for good would need unsafe code.
+fn ignore_signals() {
+    for signal in [SIGTERM, SIGHUP, SIGINT] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))
+            .expect("these signals may be handled");
+    }
+}
+
+/// Starts a process that starts a process and ends: the last one has another parent, session and
+/// group, ignores polite signals, and holds nothing of the terminal.
+fn leave_behind(world: &World, bare: bool) -> Then {
+    let Ok(program) = std::env::current_exe() else { return Then::End(ExitCode::FAILURE) };
+    let mut leave = Command::new(program);
+    leave.arg(LEAVE).arg(&world.home).stdin(Stdio::null()).stdout(Stdio::null());
+    leave.stderr(Stdio::null());
+    if bare {
+        leave.env_clear();
+    }
+    match leave.status() {
+        Ok(status) if status.success() => Then::GoOn,
+        Ok(_) | Err(_) => Then::End(ExitCode::FAILURE),
+    }
+}
+
+/// Plays the processes that are left behind, if these arguments are theirs.
+pub(super) fn run_daemon(args: &[&str]) -> Option<ExitCode> {
+    match args {
+        [LEAVE, home] => {
+            let left = setsid().is_ok()
+                && std::env::current_exe().is_ok_and(|program| {
+                    let mut linger = Command::new(program);
+                    linger.args([LINGER, home]).spawn().is_ok()
+                });
+            Some(if left { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        [LINGER, _home] => {
+            ignore_signals();
+            Some(linger())
+        }
+        _ => None,
+    }
+}
