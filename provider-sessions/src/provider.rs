@@ -168,8 +168,10 @@ pub enum StatusCommand {
     Text {
         /// The arguments after the program.
         args: Vec<String>,
-        /// Text to method, first match wins; no match is "not signed in".
+        /// Text to method, first match wins.
         when: Vec<StatusText>,
+        /// What it says when nobody is signed in; any other text is no answer.
+        signed_out: Pattern,
         /// Where the account's name is stored.
         #[serde(default)]
         account: Option<AccountFile>,

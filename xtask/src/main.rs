@@ -1,2 +1,41 @@
-//! Commands of this repository.
-fn main() {}
+//! The commands of this repository: `cargo xtask test | ui | bench`.
+#![expect(clippy::print_stdout, reason = "a command speaks to a terminal")]
+
+mod bench;
+mod gate;
+mod layers;
+mod run;
+mod setup;
+mod ui;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Tests, builds and measures Room")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every check and every test; sets up what they need.
+    Test {
+        /// Leaves the browser and the real command-line programs out.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Builds the dashboard into `ui-dist`.
+    Ui,
+    /// Measures a release build and prints a table.
+    Bench,
+}
+
+fn main() -> anyhow::Result<()> {
+    run::enter_workspace()?;
+    match Args::parse().command {
+        Command::Test { quick } => gate::test(quick),
+        Command::Ui => ui::build(),
+        Command::Bench => bench::bench(),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the tests need beyond Rust: Node, npm packages by their lock files, Chromium.
+//!
+//! Each returns what is missing as an error for a person; nothing is skipped in silence.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::bail;
+
+use crate::run::{command, has, run};
+
+/// Node 20 or newer with npm, installed with `apt-get` where that is possible.
+pub(crate) fn node() -> anyhow::Result<()> {
+    if !has(&["node", "--version"]) || !has(&["npm", "--version"]) {
+        apt_install(&["nodejs", "npm"])?;
+    }
+    if has(&["npm", "--version"]) { Ok(()) } else { bail!("Node.js with npm is not installed") }
+}
+
+/// The npm packages that `dir/package-lock.json` names, exactly.
+///
+/// A stamp beside them spares the second run; it holds the lock file they came from.
+pub(crate) fn npm_packages(dir: &str) -> anyhow::Result<()> {
+    node()?;
+    let lock = std::fs::read(Path::new(dir).join("package-lock.json"))?;
+    let stamp = Path::new(dir).join("node_modules/.installed-lock");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    run(command(dir, &["npm", "ci", "--no-audit", "--no-fund"]))?;
+    std::fs::write(stamp, lock)?;
+    Ok(())
+}
+
+/// A Chromium that Playwright can drive, as a path.
+pub(crate) fn chromium() -> anyhow::Result<&'static str> {
+    const KNOWN: [&str; 4] = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    let found = || KNOWN.into_iter().find(|path| Path::new(path).exists());
+    if found().is_none() {
+        apt_install(&["chromium"])?;
+    }
+    match found() {
+        Some(path) => Ok(path),
+        None => bail!("Chromium is not installed"),
+    }
+}
+
+/// Installs Debian packages where this user may; elsewhere says what to install.
+fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
+    let root = crate::run::output(command(".", &["id", "-u"])).is_ok_and(|id| id.trim() == "0");
+    if !root || !has(&["apt-get", "--version"]) {
+        bail!("not on this machine: {} (install with your package manager)", packages.join(", "));
+    }
+    let apt = |words: &[&str]| {
+        let mut apt = command(".", &["apt-get", "-y", "-qq"]);
+        apt.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        run(apt)
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--no-install-recommends"], packages].concat())
+}
