@@ -1,0 +1,332 @@
+//! The server's end of a launcher: started, heard, told to stop, and reaped.
+//!
+//! One task per launcher owns its pipes and its process id until it is gone; those who wait look at
+//! a value the task keeps up to date, so waiting can be given up and taken up again at will.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod table;
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::launcher::{Launcher, Order, Report, Spec, Stdio as Wanted};
+use crate::sweep::{MARKER_VARIABLE, Marker};
+
+/// How long a launcher may take until the program runs. It needs a few milliseconds; a machine
+/// without memory or disk may need seconds, and a person waits for the answer.
+const START: Duration = Duration::from_secs(10);
+
+/// How long a launcher may take to end its tree, its own 4.5 seconds and some for a slow machine.
+/// One that does not answer (stopped by the program it started, say) is killed then, and the sweep
+/// does its work.
+const STOP: Duration = Duration::from_secs(6);
+
+/// The longest report: two outputs, each byte at worst six in JSON.
+const REPORT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How a program ended. Neither is known when its launcher was itself killed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Exit {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// The number of the signal that killed it.
+    pub signal: Option<i32>,
+}
+
+/// What a program without a terminal wrote and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// The first 256 KiB of its standard output; what is not UTF-8 is replaced.
+    pub stdout: String,
+    /// The same of its standard error.
+    pub stderr: String,
+    /// Whether it was ended because its time was over.
+    pub timed_out: bool,
+}
+
+/// Why a program does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The system has no terminal to give.
+    #[error("no terminal could be opened")]
+    OpenTerminal(#[source] io::Error),
+    /// The launcher itself could not be started.
+    #[error("the launcher {} could not be started", .program.display())]
+    StartLauncher {
+        /// What should have been the launcher.
+        program: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The launcher ended, or was silent for 10 seconds, before it said whether the program runs.
+    #[error("the launcher did not answer")]
+    LauncherSilent,
+    /// The program could not be run: missing, not executable, a wrong interpreter, no such
+    /// directory. The text names it and the reason.
+    #[error("{reason}")]
+    Program {
+        /// A fragment for a person.
+        reason: String,
+    },
+}
+
+/// Runs a program with pipes instead of a terminal, and ends its whole tree after `limit`, counted
+/// from the call. A tree that will not end adds up to 6 seconds.
+///
+/// Giving up the wait ends the tree too.
+///
+/// # Errors
+/// When the program did not start.
+pub async fn run(launcher: &Launcher, spec: Spec, limit: Duration) -> Result<Output, SpawnError> {
+    let deadline = Instant::now() + limit;
+    let wanted = Wanted::Pipes { input: spec.input.clone() };
+    let supervised = Supervised::start(launcher, spec, wanted).await?;
+    let timed_out = timeout_at(deadline, supervised.exited()).await.is_err();
+    if timed_out {
+        supervised.stop();
+    }
+    supervised.gone().await;
+    let (stdout, stderr) = supervised.output();
+    Ok(Output { exit: supervised.exited().await, stdout, stderr, timed_out })
+}
+
+/// Keeps other processes of the same user from reading this one's memory and environment, and it
+/// from leaving a core file. Linux only; elsewhere it does nothing.
+///
+/// A program of a login runs as the same user as the server, and could otherwise read the server's
+/// secrets out of `/proc`. It does not hold against root.
+///
+/// # Errors
+/// The system's own, when it refuses.
+pub fn harden_self() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// What is known of a launcher's program.
+#[derive(Default)]
+struct State {
+    exit: Option<Exit>,
+    output: Option<(String, String)>,
+    gone: bool,
+}
+
+/// A launcher whose program runs. Dropped, it is told to end the tree, and the task that reaps it
+/// lives until it has.
+pub(crate) struct Supervised {
+    state: watch::Receiver<State>,
+    stop: DropGuard,
+}
+
+impl Supervised {
+    /// Starts a launcher and waits until its program runs.
+    pub(crate) async fn start(
+        launcher: &Launcher,
+        spec: Spec,
+        stdio: Wanted,
+    ) -> Result<Self, SpawnError> {
+        let marker = spec.marker;
+        let mut env = spec.env;
+        env.retain(|(name, _)| name != MARKER_VARIABLE);
+        env.push((MARKER_VARIABLE.to_owned(), marker.to_string()));
+        let order = Order { program: spec.program, args: spec.args, env, cwd: spec.cwd, stdio };
+        let (sender, state) = watch::channel(State::default());
+        let (started, answer) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let supervised = Self { state, stop: stop.clone().drop_guard() };
+        // A task of its own, so that whoever gives up waiting leaves no launcher unreaped.
+        tokio::spawn(supervise(launcher.clone(), order, marker, stop, started, sender));
+        match answer.await {
+            Ok(Ok(())) => Ok(supervised),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(SpawnError::LauncherSilent),
+        }
+    }
+
+    /// Waits until the program itself ended.
+    pub(crate) async fn exited(&self) -> Exit {
+        let mut state = self.state.clone();
+        let found = state.wait_for(|state| state.exit.is_some()).await;
+        found.ok().and_then(|state| state.exit).unwrap_or_default()
+    }
+
+    /// Waits until the launcher and all below it are gone.
+    pub(crate) async fn gone(&self) {
+        let _ = self.state.clone().wait_for(|state| state.gone).await;
+    }
+
+    /// Asks the launcher to end the tree.
+    pub(crate) fn stop(&self) {
+        self.stop.token().cancel();
+    }
+
+    fn output(&self) -> (String, String) {
+        self.state.borrow().output.clone().unwrap_or_default()
+    }
+}
+
+/// Looks after one launcher from its first to its last moment.
+async fn supervise(
+    launcher: Launcher,
+    order: Order,
+    marker: Marker,
+    stop: CancellationToken,
+    started: oneshot::Sender<Result<(), SpawnError>>,
+    state: watch::Sender<State>,
+) {
+    let program = launcher.program.clone();
+    let text = marker.to_string();
+    let spawned = tokio::task::spawn_blocking(move || spawn(&launcher, &order, &text)).await;
+    let (child, control, reports) = match spawned {
+        Ok(Ok(parts)) => parts,
+        Ok(Err(source)) => {
+            let _ = started.send(Err(SpawnError::StartLauncher { program, source }));
+            return;
+        }
+        // The runtime is shutting down.
+        Err(_) => return,
+    };
+    let mut supervisor =
+        Supervisor { child, control: Some(control), started: Some(started), state };
+    supervisor.listen(reports, &stop).await;
+    drop(supervisor.control.take());
+    let Supervisor { child, started, state, .. } = supervisor;
+    let _ = tokio::task::spawn_blocking(move || reap(child, marker)).await;
+    if let Some(started) = started {
+        let _ = started.send(Err(SpawnError::LauncherSilent));
+    }
+    state.send_modify(|state| {
+        state.exit.get_or_insert_default();
+        state.gone = true;
+    });
+}
+
+/// Starts the launcher and gives it its order. The standard library starts it without copying the
+/// server's memory, so this costs the same for a large server; it is blocking all the same.
+fn spawn(
+    launcher: &Launcher,
+    order: &Order,
+    marker: &str,
+) -> io::Result<(Child, ChildStdin, pipe::Receiver)> {
+    let mut line = serde_json::to_vec(order)?;
+    line.push(b'\n');
+    let mut child = Command::new(&launcher.program)
+        .args(&launcher.args)
+        .env_clear()
+        .env(MARKER_VARIABLE, marker)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut control = child.stdin.take().expect("stdin is a pipe");
+    let reports = OwnedFd::from(child.stdout.take().expect("stdout is a pipe"));
+    let ready = control.write_all(&line).and_then(|()| pipe::Receiver::from_owned_fd(reports));
+    match ready {
+        Ok(reports) => Ok((child, control, reports)),
+        Err(error) => {
+            // Not a launcher: it went away without reading. It must not stay as a zombie.
+            let _ = child.kill().and_then(|()| child.wait());
+            Err(error)
+        }
+    }
+}
+
+struct Supervisor {
+    child: Child,
+    control: Option<ChildStdin>,
+    started: Option<oneshot::Sender<Result<(), SpawnError>>>,
+    state: watch::Sender<State>,
+}
+
+impl Supervisor {
+    /// Hears the launcher's reports until their end, which comes with the launcher's.
+    async fn listen(&mut self, reports: pipe::Receiver, stop: &CancellationToken) {
+        let mut reports = BufReader::new(reports.take(REPORT_BYTES));
+        let mut line = Vec::new();
+        let mut deadline = Instant::now() + START;
+        loop {
+            tokio::select! {
+                read = reports.read_until(b'\n', &mut line) => {
+                    if !matches!(read, Ok(1..)) {
+                        return;
+                    }
+                    if let Ok(report) = serde_json::from_slice(&line) {
+                        self.heard(report);
+                    }
+                    line.clear();
+                }
+                () = stop.cancelled(), if self.control.is_some() => {
+                    if let Some(mut control) = self.control.take() {
+                        // The end of the pipe says it too; the line also reaches a launcher whose
+                        // pipe somebody else holds open.
+                        let _ = control.write_all(b"stop\n");
+                    }
+                    deadline = Instant::now() + STOP;
+                }
+                () = sleep_until(deadline), if self.is_limited() => {
+                    let _ = self.child.kill();
+                    deadline = Instant::now() + STOP;
+                }
+            }
+        }
+    }
+
+    /// While it starts and while it stops a launcher has a time limit, in between it has none.
+    fn is_limited(&self) -> bool {
+        self.started.is_some() || self.control.is_none()
+    }
+
+    fn heard(&mut self, report: Report) {
+        match report {
+            Report::Started { .. } => self.answer(Ok(())),
+            Report::ExecFailed { message } => {
+                self.answer(Err(SpawnError::Program { reason: message }));
+            }
+            Report::Exited(exit) => self.state.send_modify(|state| state.exit = Some(exit)),
+            Report::Output { stdout, stderr } => {
+                self.state.send_modify(|state| state.output = Some((stdout, stderr)));
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Result<(), SpawnError>) {
+        if let Some(started) = self.started.take() {
+            // Whoever asked may have given up; the guard it dropped stops the launcher then.
+            let _ = started.send(answer);
+        }
+    }
+}
+
+/// Waits for the launcher's end, and does its work when it could not: blocking.
+fn reap(mut child: Child, marker: Marker) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+        // Not reaped yet, so that its number, which is also its session's, stays its own.
+        let pid = child.id().cast_signed();
+        let ended = Pid::from_raw(pid).and_then(|pid| {
+            waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).ok().flatten()
+        });
+        if ended.and_then(|status| status.exit_status()) != Some(0) {
+            let swept = crate::sweep::sweep_after(marker, pid);
+            tracing::warn!(killed = swept.killed, left = swept.left, "launcher died, swept");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    drop(marker);
+    let _ = child.wait();
+}

@@ -1,0 +1,7 @@
+//! Real terminals, real processes: what the process layer promises, seen from outside.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod ends;
+mod starts;
+mod support;
