@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::home::target_directory;
+use crate::home::{binary_directory, work_directory};
 
 /// The real programs are not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct NotHere {
 
 impl fmt::Display for NotHere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no real codex and claude in {} (npm ci there)", self.looked_in.display())
+        let place = self.looked_in.display();
+        write!(f, "left out, or no real codex and claude in {place} (npm ci there)")
     }
 }
 
@@ -28,13 +29,14 @@ impl std::error::Error for NotHere {}
 ///
 /// # Errors
 ///
-/// When they were not installed.
+/// When they were not installed, or `ROOM_TEST_CLIS=0` leaves them out.
 pub fn real_clis() -> Result<PathBuf, NotHere> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("clis");
     let directory = package.join("node_modules/.bin");
     // A stub of a few hundred bytes stands there until claude's own script has run.
     let whole = fs::metadata(directory.join("claude")).is_ok_and(|file| file.len() > 1_000_000);
-    if whole && directory.join("codex").exists() {
+    let left_out = std::env::var("ROOM_TEST_CLIS").as_deref() == Ok("0");
+    if whole && directory.join("codex").exists() && !left_out {
         Ok(directory)
     } else {
         Err(NotHere { looked_in: package })
@@ -87,9 +89,7 @@ impl FakeClis {
 /// When `room-fake-cli` was not built (any build of this package's tests builds it) or the
 /// directory cannot be made.
 pub fn fake_clis() -> io::Result<FakeClis> {
-    let parent = target_directory().join("tmp");
-    fs::create_dir_all(&parent)?;
-    let directory = TempDir::with_prefix_in("fakes-", parent)?;
+    let directory = TempDir::with_prefix_in("fakes-", work_directory()?)?;
     let program = built_binary("room-fake-cli")?;
     for name in ["codex", "claude"] {
         // Linked, not symbolically: whoever resolves the path must still read the name.
@@ -99,15 +99,13 @@ pub fn fake_clis() -> io::Result<FakeClis> {
     Ok(FakeClis(directory))
 }
 
-/// A binary of this workspace that cargo has built beside the running test.
+/// A binary of this workspace that cargo has built beside the running program.
 ///
 /// # Errors
 ///
 /// When it is not there.
 pub fn built_binary(name: &str) -> io::Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let directory = program.parent().and_then(Path::parent);
-    let binary = directory.map(|directory| directory.join(name)).unwrap_or_default();
+    let binary = binary_directory().join(name);
     if binary.exists() {
         Ok(binary)
     } else {

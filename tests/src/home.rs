@@ -6,22 +6,35 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// The directory cargo builds into, found from the running test.
+/// The directory cargo puts binaries into, `target/PROFILE`, found from the running program:
+/// a binary lies in it, a test in its `deps`.
 ///
 /// # Panics
 ///
-/// When the running program does not lie in one.
-pub fn target_directory() -> PathBuf {
+/// When the running program has no path.
+pub fn binary_directory() -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
-    let debug = program
-        .ancestors()
-        .find(|directory| directory.file_name() == Some(OsStr::new("deps")))
-        .and_then(Path::parent)
-        .expect("cargo puts tests into target/PROFILE/deps");
-    debug.parent().expect("target/PROFILE has a parent").to_owned()
+    let directory = program.parent().expect("a file lies in a directory");
+    let own = if directory.file_name() == Some(OsStr::new("deps")) {
+        directory.parent().expect("target/PROFILE/deps has a parent")
+    } else {
+        directory
+    };
+    own.to_owned()
 }
 
-/// A home of its own below `target/tmp`, deleted on drop.
+/// Where tests keep what they make: below the build, and not deleted by the system.
+///
+/// # Errors
+///
+/// When it cannot be made.
+pub(crate) fn work_directory() -> io::Result<PathBuf> {
+    let directory = binary_directory().join("room-tests");
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
+
+/// A home of its own below the build directory, deleted on drop.
 ///
 /// Not below the temporary directory: codex warns on each start when its home is there.
 #[derive(Debug)]
@@ -34,9 +47,7 @@ impl TempHome {
     ///
     /// When the directories cannot be made.
     pub fn new() -> io::Result<Self> {
-        let parent = target_directory().join("tmp");
-        std::fs::create_dir_all(&parent)?;
-        let home = Self(TempDir::with_prefix_in("home-", parent)?);
+        let home = Self(TempDir::with_prefix_in("home-", work_directory()?)?);
         std::fs::create_dir(home.codex())?;
         Ok(home)
     }

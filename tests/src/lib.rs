@@ -5,12 +5,15 @@
 //! and a plain terminal ([`terminal`]) that proves the rest without Room.
 
 pub mod anthropic;
+pub mod app;
 pub mod clis;
 pub mod fake;
 pub mod home;
 pub mod openai;
 mod processes;
 pub mod proxy;
+pub mod raw;
+pub mod socket;
 mod standin;
 pub mod terminal;
 mod wait;

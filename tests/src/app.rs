@@ -1,0 +1,489 @@
+//! The real `room` program, started for one test, and a client for each way of speaking to it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::clis::built_binary;
+use crate::home::TempHome;
+use crate::socket::Socket;
+use crate::wait::{eventually, eventually_async};
+use crate::{Process, processes_with_marker};
+
+/// How long anything may take on a busy machine before a test gives it up.
+pub const SOON: Duration = Duration::from_secs(25);
+
+/// What a test's server is started with.
+#[derive(Debug)]
+pub struct Setup {
+    home: TempHome,
+    data: TempDir,
+    path: String,
+    env: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// A home, a data directory and nothing else: no programs are to be found.
+    ///
+    /// # Errors
+    ///
+    /// When the directories cannot be made.
+    pub fn new() -> io::Result<Self> {
+        // The data directory holds a socket, whose path must be short: not below the build.
+        Ok(Self {
+            home: TempHome::new()?,
+            data: tempfile::tempdir()?,
+            path: "/nonexistent".to_owned(),
+            env: Vec::new(),
+        })
+    }
+
+    /// Where programs are looked for.
+    #[must_use]
+    pub fn search(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// More of the server's environment.
+    #[must_use]
+    pub fn env(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env.extend(more);
+        self
+    }
+
+    /// One more variable.
+    #[must_use]
+    pub fn var(self, name: &str, value: &str) -> Self {
+        self.env([(name.to_owned(), value.to_owned())])
+    }
+
+    /// The home.
+    pub fn home(&self) -> &TempHome {
+        &self.home
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// `room` with these arguments in this environment, yet to be started.
+    ///
+    /// # Errors
+    ///
+    /// When it was not built, or before its sources changed.
+    pub fn command(&self, args: &[&str]) -> io::Result<Command> {
+        let mut command = Command::new(room_binary()?);
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.home.env(&self.path))
+            .env("ROOM_DATA_DIR", self.data())
+            .env("ROOM_PORT", "0")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    ///
+    /// # Panics
+    ///
+    /// When it ends or does not answer in time; the message has what it said.
+    pub async fn start(self) -> io::Result<TestApp> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(io::Error::other)?;
+        let mut app = TestApp { setup: self, child: None, port: 0, token: String::new(), http };
+        app.start().await?;
+        Ok(app)
+    }
+}
+
+/// The built program; an error if cargo would build it anew.
+fn room_binary() -> io::Result<PathBuf> {
+    let program = built_binary("room")?;
+    let built = program.metadata()?.modified()?;
+    let sources = fs::read_to_string(program.with_extension("d"))?;
+    let newer = |file: &&str| {
+        let changed = fs::metadata(file).and_then(|file| file.modified());
+        changed.unwrap_or(SystemTime::UNIX_EPOCH) > built
+    };
+    match sources.split_whitespace().skip(1).find(newer) {
+        None => Ok(program),
+        Some(file) => Err(io::Error::other(format!(
+            "{} is older than {file} (cargo build --workspace --bins)",
+            program.display()
+        ))),
+    }
+}
+
+/// A running server of a test's own; dropping it kills it and whatever it started.
+#[derive(Debug)]
+pub struct TestApp {
+    setup: Setup,
+    child: Option<Child>,
+    port: u16,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl TestApp {
+    /// Starts it again, with the same home and data directory, after it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Setup::start`].
+    pub async fn start(&mut self) -> io::Result<()> {
+        for name in ["api.port", "api.token"] {
+            let _ = fs::remove_file(self.setup.data().join(name));
+        }
+        let log = File::options().create(true).append(true).open(self.log_file())?;
+        let mut command = self.setup.command(&["serve", "--no-open"])?;
+        self.child = Some(command.stdout(log.try_clone()?).stderr(log).spawn()?);
+        eventually_async("the server answers", SOON, async || {
+            assert!(self.exited().is_none(), "the server ended:\n{}", self.log());
+            self.read_port_and_token()?;
+            let answer = self.http.get(self.url("/healthz")).send().await;
+            answer.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(())
+        })
+        .await;
+        Ok(())
+    }
+
+    fn read_port_and_token(&mut self) -> Option<()> {
+        let read = |name: &str| fs::read_to_string(self.setup.data().join(name)).ok();
+        let (port, token) = (read("api.port")?, read("api.token")?);
+        self.port = port.trim().parse().ok()?;
+        token.trim().clone_into(&mut self.token);
+        Some(())
+    }
+
+    /// The home of the person whose programs are signed in.
+    pub fn home(&self) -> &TempHome {
+        &self.setup.home
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.setup.data()
+    }
+
+    /// `room` with these arguments, beside the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::command`].
+    pub fn command(&self, args: &[&str]) -> io::Result<Command> {
+        self.setup.command(args)
+    }
+
+    /// The port that was bound.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The credential of programs on this machine.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The server's process.
+    ///
+    /// # Panics
+    ///
+    /// When it was not started.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server was started").id()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.setup.home.path().join("room-output.txt")
+    }
+
+    /// All that the server has printed and logged.
+    pub fn log(&self) -> String {
+        fs::read(self.log_file())
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A request without any credential.
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// A request as a program on this machine, which has the owner's rights.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(&self.token)
+    }
+
+    /// `GET`, and the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` of JSON, and the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A socket as a program on this machine, past `hello`.
+    ///
+    /// # Panics
+    ///
+    /// When there is none to be had.
+    pub async fn socket(&self) -> Socket {
+        Socket::open(self.port, &self.token).await
+    }
+
+    /// Opens a sign-in and gives its session view.
+    ///
+    /// # Panics
+    ///
+    /// When that is refused.
+    pub async fn connect(&self, provider: &str) -> Value {
+        let answer = self.post(&format!("/api/providers/{provider}/connect"), &json!({})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["session"].clone()
+    }
+
+    /// The view of a session.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn session(&self, id: &str) -> Value {
+        let answer = self.get(&format!("/api/providers/sessions/{id}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["session"].clone()
+    }
+
+    /// Waits until the session's view satisfies `holds`, and gives that view.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time, or the session ended otherwise; the message has the last view.
+    pub async fn session_until(&self, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.session_within(SOON, id, holds).await
+    }
+
+    /// [`TestApp::session_until`] with a time of its own.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub async fn session_within(
+        &self,
+        within: Duration,
+        id: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let start = std::time::Instant::now();
+        eventually_async("a session's view", within + SOON, async || {
+            let view = self.session(id).await;
+            if holds(&view) {
+                return Some(view);
+            }
+            let over = view["active"] == false || start.elapsed() >= within;
+            assert!(!over, "{view:#}\n{}", self.log());
+            None
+        })
+        .await
+    }
+
+    /// Types into a session.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    pub async fn input(&self, id: &str, text: &str) -> Answer {
+        self.post(&format!("/api/providers/sessions/{id}/input"), &json!({"text": text})).await
+    }
+
+    /// Cancels a session.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    pub async fn cancel(&self, id: &str) -> Answer {
+        self.post(&format!("/api/providers/sessions/{id}/cancel"), &json!({})).await
+    }
+
+    /// A provider's status, asked anew of the program itself.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn provider_status(&self, provider: &str) -> Value {
+        let answer = self.get("/api/providers/status?refresh=1").await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let all = answer.body.get("providers").unwrap_or(&answer.body);
+        let found = all.get(provider).cloned().or_else(|| {
+            let rows = all.as_array()?;
+            rows.iter().find(|row| row["provider"] == provider || row["id"] == provider).cloned()
+        });
+        found.unwrap_or_else(|| panic!("no {provider} in {}", answer.body))
+    }
+
+    /// What runs because of this server, itself apart.
+    ///
+    /// Probes of a program's version and status are left out: they come and go by themselves.
+    pub fn descendants(&self) -> Vec<Process> {
+        let mut all = self.all_descendants();
+        all.retain(|process| {
+            !process.command.contains(" status") && !process.command.contains("--version")
+        });
+        all
+    }
+
+    fn all_descendants(&self) -> Vec<Process> {
+        let own = self.child.as_ref().map(Child::id);
+        let mut all = processes_with_marker(self.setup.home.text());
+        all.retain(|process| Some(process.pid) != own);
+        all
+    }
+
+    /// Sends the server a signal.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the server was started");
+        kill_process(Pid::from_child(child), signal).expect("the server is running");
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().expect("a child can be waited for")
+    }
+
+    /// Waits until the server has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = eventually(SOON, || self.exited());
+        self.child = None;
+        status
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Polite first, or what it started would have to be hunted below.
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_secs(5)
+                && child.try_wait().is_ok_and(|status| status.is_none())
+            {
+                std::thread::yield_now();
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for process in self.all_descendants() {
+            if let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body as JSON; null when it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Sends a request and reads the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn of(request: RequestBuilder) -> Self {
+        let answer: Response = request.send().await.expect("the server answers");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let bytes = answer.bytes().await.expect("the answer is whole");
+        Self { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The stable code of a problem.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// Whether any file below a directory has one of these texts in it: a look for leaked secrets.
+///
+/// # Panics
+///
+/// When a directory cannot be read.
+pub fn files_with(directory: &Path, texts: &[&str], except: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory can be read").flatten() {
+            let path = entry.path();
+            let named = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                left.push(path);
+            } else if !except.contains(&named) {
+                let bytes = fs::read(&path).unwrap_or_default();
+                let has =
+                    |text: &&str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+                if texts.iter().any(has) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    found
+}
