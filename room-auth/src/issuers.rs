@@ -1,0 +1,379 @@
+//! The table of trusted issuers: for each, whose keys, which audience, which roles.
+//!
+//! A token's unverified `iss` and the family of its algorithm select one policy, and only that
+//! policy's keys are tried.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Reason;
+use crate::hmac::LegacySecrets;
+use crate::identity::{Role, Standing};
+use crate::jwks::KeySet;
+use crate::jws::{Algorithm, Header, HeaderAlgorithm};
+use crate::jwt::claims::{IssuedAt, Lifetime};
+
+/// The audience of Room's tokens unless another is set.
+pub const DEFAULT_AUDIENCE: &str = "quoroom-runtime";
+
+/// The issuer of the predecessor's tokens.
+pub const LEGACY_ISSUER: &str = "quoroom-cloud";
+
+/// How far clocks may differ unless another leeway is set.
+pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+
+/// The largest leeway that can be set.
+pub const MAX_LEEWAY: Duration = Duration::from_mins(2);
+
+/// The longest life of a token that can be allowed, and what is allowed unless set. An hour or
+/// less is what an issuer should choose.
+pub const MAX_LIFETIME: Duration = Duration::from_hours(24);
+
+/// Where the keys of an issuer come from.
+#[derive(Debug)]
+pub(crate) enum PolicyKeys {
+    /// A fixed set: tests, and machines that cannot reach the issuer.
+    Static(Arc<KeySet>),
+    /// The shared secrets of the legacy issuer.
+    Legacy(Arc<LegacySecrets>),
+}
+
+/// Which role a token gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Roles {
+    /// The closed list, to the letter.
+    Closed,
+    /// The closed list, and further names that an old issuer used.
+    Mapped { names: BTreeMap<String, Role>, absent: Option<Role> },
+}
+
+/// One trusted issuer.
+#[derive(Debug)]
+pub struct IssuerPolicy {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) keys: PolicyKeys,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) types: Vec<String>,
+    pub(crate) leeway: Duration,
+    pub(crate) max_lifetime: Duration,
+    pub(crate) may_be_service: bool,
+    pub(crate) roles: Roles,
+}
+
+impl IssuerPolicy {
+    /// An issuer whose keys never change while the server runs.
+    pub fn static_keys(issuer: impl Into<String>, keys: KeySet) -> Self {
+        Self::new(issuer.into(), PolicyKeys::Static(Arc::new(keys)))
+    }
+
+    /// The legacy issuer: HS256, [`LEGACY_ISSUER`], `user` and no role at all read as owner, no
+    /// `iat` needed. Each of these can be changed but the algorithm.
+    pub fn legacy_hmac(secrets: Arc<LegacySecrets>) -> Self {
+        let names = BTreeMap::from([("user".to_owned(), Role::Owner)]);
+        Self {
+            roles: Roles::Mapped { names, absent: Some(Role::Owner) },
+            algorithms: Vec::new(),
+            ..Self::new(LEGACY_ISSUER.to_owned(), PolicyKeys::Legacy(secrets))
+        }
+    }
+
+    fn new(issuer: String, keys: PolicyKeys) -> Self {
+        Self {
+            issuer,
+            audiences: vec![DEFAULT_AUDIENCE.to_owned()],
+            keys,
+            algorithms: Algorithm::ALL.to_vec(),
+            types: vec!["JWT".to_owned()],
+            leeway: DEFAULT_LEEWAY,
+            max_lifetime: MAX_LIFETIME,
+            may_be_service: false,
+            roles: Roles::Closed,
+        }
+    }
+
+    /// The `iss` of its tokens, compared byte for byte.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// The one audience its tokens must name.
+    #[must_use]
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.audiences([audience.into()])
+    }
+
+    /// The audiences one of which its tokens must name.
+    #[must_use]
+    pub fn audiences(mut self, audiences: impl IntoIterator<Item = String>) -> Self {
+        self.audiences = audiences.into_iter().collect();
+        self
+    }
+
+    /// The algorithms it may use: fewer than all three.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// The values of `typ` it may write, `JWT` unless set, in any case (RFC 7515, section 4.1.9).
+    /// A header without `typ` is always taken.
+    #[must_use]
+    pub fn types(mut self, types: impl IntoIterator<Item = String>) -> Self {
+        self.types = types.into_iter().collect();
+        self
+    }
+
+    /// How far clocks may differ; [`MAX_LEEWAY`] at most.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// The longest life of a token, from `iat` to `exp`; [`MAX_LIFETIME`] at most.
+    #[must_use]
+    pub fn max_lifetime(mut self, life: Duration) -> Self {
+        self.max_lifetime = life;
+        self
+    }
+
+    /// Lets it speak as a service (`role: "control"`), not only for people.
+    #[must_use]
+    pub fn service(mut self, allowed: bool) -> Self {
+        self.may_be_service = allowed;
+        self
+    }
+
+    /// Further role names of the legacy issuer, and what no role at all means.
+    ///
+    /// Only the legacy issuer may have such a table: for any other one it is a fault at start.
+    #[must_use]
+    pub fn role_table(
+        mut self,
+        names: impl IntoIterator<Item = (String, Role)>,
+        absent: Option<Role>,
+    ) -> Self {
+        self.roles = Roles::Mapped { names: names.into_iter().collect(), absent };
+        self
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        match self.keys {
+            PolicyKeys::Static(_) => Family::Public,
+            PolicyKeys::Legacy(_) => Family::Secret,
+        }
+    }
+
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            leeway_seconds: self.leeway.as_secs(),
+            max_seconds: self.max_lifetime.as_secs(),
+            issued_at: match self.family() {
+                Family::Public => IssuedAt::Required,
+                Family::Secret => IssuedAt::Optional,
+            },
+        }
+    }
+
+    /// Whether the policy takes a header at all, before any key is looked at.
+    pub(crate) fn check_header(&self, header: &Header<'_>) -> Result<(), Reason> {
+        if let Some(algorithm) = header.public_algorithm()
+            && !self.algorithms.contains(&algorithm)
+        {
+            return Err(Reason::Algorithm);
+        }
+        match header.typ.as_deref() {
+            Some(typ) if !self.types.iter().any(|ours| ours.eq_ignore_ascii_case(typ)) => {
+                Err(Reason::Type)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a role claim stands for.
+    pub(crate) fn standing(&self, role: Option<&str>) -> Result<Standing, Reason> {
+        if role == Some("control") {
+            return if self.may_be_service {
+                Ok(Standing::Service)
+            } else {
+                Err(Reason::ServiceNotAllowed)
+            };
+        }
+        let (mapped, absent) = match &self.roles {
+            Roles::Closed => (None, None),
+            Roles::Mapped { names, absent } => {
+                (role.and_then(|role| names.get(role)).copied(), *absent)
+            }
+        };
+        match role {
+            None => absent,
+            Some(role) => mapped.or_else(|| Role::parse(role)),
+        }
+        .map(Standing::Person)
+        .ok_or(Reason::Role)
+    }
+
+    fn faults(&self, faults: &mut Vec<ConfigFault>) {
+        let issuer = || self.issuer.clone();
+        if self.issuer.trim().is_empty() {
+            faults.push(ConfigFault::NoIssuer);
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
+            faults.push(ConfigFault::NoAudience { issuer: issuer() });
+        }
+        if self.leeway > MAX_LEEWAY {
+            faults.push(ConfigFault::Leeway { issuer: issuer() });
+        }
+        if self.max_lifetime > MAX_LIFETIME || self.max_lifetime.as_secs() == 0 {
+            faults.push(ConfigFault::Lifetime { issuer: issuer() });
+        }
+        match self.family() {
+            Family::Public => {
+                if self.algorithms.is_empty() {
+                    faults.push(ConfigFault::NoAlgorithm { issuer: issuer() });
+                }
+                if self.roles != Roles::Closed {
+                    faults.push(ConfigFault::RoleTable { issuer: issuer() });
+                }
+            }
+            Family::Secret => {
+                if self.may_be_service {
+                    faults.push(ConfigFault::LegacyService);
+                }
+            }
+        }
+        if let PolicyKeys::Static(keys) = &self.keys
+            && keys.is_empty()
+        {
+            faults.push(ConfigFault::NoKeys { issuer: issuer() });
+        }
+    }
+}
+
+/// The two kinds of signature, which never share a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Family {
+    Public,
+    Secret,
+}
+
+impl From<HeaderAlgorithm> for Family {
+    fn from(algorithm: HeaderAlgorithm) -> Self {
+        match algorithm {
+            HeaderAlgorithm::Public(_) => Self::Public,
+            HeaderAlgorithm::Hs256 => Self::Secret,
+        }
+    }
+}
+
+/// Why a verifier cannot be made of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigFault {
+    /// The instance id is missing: tokens could not be bound to this instance.
+    #[error("no instance id")]
+    NoInstance,
+    /// Nobody could come in.
+    #[error("no issuer")]
+    NoIssuer,
+    /// A policy without an audience would take tokens made for someone else.
+    #[error("issuer {issuer}: no audience")]
+    NoAudience {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// A public-key policy without an algorithm takes nothing.
+    #[error("issuer {issuer}: no algorithm")]
+    NoAlgorithm {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// A fixed key set without a usable key.
+    #[error("issuer {issuer}: no usable key")]
+    NoKeys {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// More leeway than [`MAX_LEEWAY`].
+    #[error("issuer {issuer}: leeway over two minutes")]
+    Leeway {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// A lifetime of nothing, or over [`MAX_LIFETIME`].
+    #[error("issuer {issuer}: token lifetime must lie between one second and 24 hours")]
+    Lifetime {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// Two policies for one issuer and one family of algorithms.
+    #[error("issuer {issuer}: configured twice")]
+    Twice {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// A table of role names for an issuer that is not the legacy one.
+    #[error("issuer {issuer}: only the legacy issuer may map role names")]
+    RoleTable {
+        /// Whose policy.
+        issuer: String,
+    },
+    /// The legacy issuer cannot speak as a service: its secret is shared.
+    #[error("the legacy issuer cannot be a service")]
+    LegacyService,
+    /// The legacy issuer beside one with public keys, which nobody asked for.
+    #[error("the legacy issuer stands beside a key set and that is not allowed explicitly")]
+    LegacyBesideKeys,
+}
+
+/// Every fault of a configuration at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError(pub Vec<ConfigFault>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("authentication is not configured soundly")?;
+        self.0.iter().try_for_each(|fault| write!(f, "; {fault}"))
+    }
+}
+
+/// The policies, by issuer and family.
+#[derive(Debug)]
+pub(crate) struct Issuers {
+    policies: Vec<IssuerPolicy>,
+    by_name: HashMap<(Family, Box<str>), usize>,
+}
+
+impl Issuers {
+    /// Checks a table as a whole; the faults it finds go to `faults`.
+    pub(crate) fn new(
+        policies: Vec<IssuerPolicy>,
+        legacy_beside_keys: bool,
+        faults: &mut Vec<ConfigFault>,
+    ) -> Self {
+        let mut by_name = HashMap::new();
+        for (index, policy) in policies.iter().enumerate() {
+            policy.faults(faults);
+            let name = (policy.family(), policy.issuer.as_str().into());
+            if by_name.insert(name, index).is_some() {
+                faults.push(ConfigFault::Twice { issuer: policy.issuer.clone() });
+            }
+        }
+        let has = |family| policies.iter().any(|policy| policy.family() == family);
+        if has(Family::Secret) && has(Family::Public) && !legacy_beside_keys {
+            faults.push(ConfigFault::LegacyBesideKeys);
+        }
+        Self { policies, by_name }
+    }
+
+    /// The one policy whose keys may be tried.
+    pub(crate) fn select(&self, family: Family, issuer: &str) -> Option<(usize, &IssuerPolicy)> {
+        let index = *self.by_name.get(&(family, Box::from(issuer)))?;
+        Some((index, self.policies.get(index)?))
+    }
+}
