@@ -1,0 +1,54 @@
+// After the build: gives it its id, and compresses what is text, so that the server only has to send.
+//
+// The id is a hash of every built file's name and content. It stands in the page, which tells its own
+// build from the server's, and in build.json. All of it comes out the same in any folder, at any time.
+
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+
+const root = resolve(process.env.UI_OUT_DIR ?? new URL('../../ui-dist', import.meta.url).pathname);
+const TEXT = /\.(?:html|js|css|json|svg|webmanifest|txt)$/u;
+/** Below this a compressed sibling saves less than a header costs. */
+const LEAST_BYTES = 200;
+
+function files(folder = root) {
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const path = join(folder, name);
+      return statSync(path).isDirectory() ? files(path) : [path];
+    })
+    .sort();
+}
+
+for (const path of files()) if (/\.(?:br|gz)$/u.test(path)) rmSync(path);
+
+const hash = createHash('sha256');
+for (const path of files()) {
+  hash.update(`${relative(root, path).split(sep).join('/')}\0${readFileSync(path).length}\0`);
+  hash.update(readFileSync(path));
+}
+const build = hash.digest('hex').slice(0, 16);
+
+const page = join(root, 'index.html');
+const html = readFileSync(page, 'utf8');
+const marked = html.replace('name="room-build" content="dev"', `name="room-build" content="${build}"`);
+if (marked === html) throw new Error('index.html has no place for the build id');
+writeFileSync(page, marked);
+writeFileSync(join(root, 'build.json'), `${JSON.stringify({ build })}\n`);
+
+let count = 0;
+for (const path of files()) {
+  const content = readFileSync(path);
+  if (!TEXT.test(path) || content.length < LEAST_BYTES) continue;
+  const gzip = gzipSync(content, { level: 9 });
+  // The header's time and operating system, which differ from machine to machine.
+  gzip.fill(0, 4, 8);
+  gzip[9] = 255;
+  writeFileSync(`${path}.gz`, gzip);
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: content.length };
+  writeFileSync(`${path}.br`, brotliCompressSync(content, { params }));
+  count += 1;
+}
+console.log(`finish: build ${build}, ${count} files compressed`);

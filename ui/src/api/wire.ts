@@ -1,0 +1,421 @@
+// The JSON of the Room's HTTP and WebSocket interface, and the one place that reads it.
+//
+// Readers are lenient: a field that is missing or of another type becomes its neutral value, and a
+// field we do not know is ignored, so that a newer server does not break an open page.
+
+export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'canceled' | 'timeout';
+export type SessionStep =
+  | 'launching'
+  | 'awaiting_approval'
+  | 'awaiting_input'
+  | 'storing'
+  | 'verifying'
+  | 'cancelling'
+  | 'done';
+
+export interface Line {
+  id: string;
+  stream: string;
+  text: string;
+}
+
+export interface Failure {
+  code: string;
+  title: string;
+  action: string;
+}
+
+/** One sign-in as the server sees it. Times are milliseconds since 1970, by the server's clock. */
+export interface SessionView {
+  sessionId: string;
+  provider: string;
+  method: string | null;
+  status: SessionStatus;
+  step: SessionStep;
+  startedAt: number | null;
+  updatedAt: number | null;
+  endedAt: number | null;
+  deadline: number | null;
+  exitCode: number | null;
+  verificationUrl: string | null;
+  deviceCode: string | null;
+  awaitingInput: boolean;
+  inputHint: string | null;
+  failure: Failure | null;
+  startedBy: string | null;
+  active: boolean;
+  lines: Line[];
+  droppedLines: number;
+}
+
+/** What `provider_auth:line` carries. */
+export interface LinesEvent {
+  sessionId: string;
+  lines: Line[];
+  deviceCode: string | null;
+  verificationUrl: string | null;
+}
+
+export interface Method {
+  id: string;
+  label: string;
+  kind: string;
+  steps: string[];
+  primary: boolean;
+  note: string | null;
+}
+
+/** One row of `GET /api/providers`: what a provider is, which does not change while a page is open. */
+export interface Provider {
+  id: string;
+  name: string;
+  plans: string | null;
+  prerequisite: { text: string; url: string | null } | null;
+  methods: Method[];
+  hosts: string[];
+  removes: string[];
+  installCommand: string | null;
+}
+
+/** One entry of `GET /api/providers/status`. */
+export interface ProviderStatus {
+  installed: boolean | null;
+  version: string | null;
+  versionNote: string | null;
+  connected: boolean | null;
+  method: string | null;
+  account: string | null;
+  plan: string | null;
+  checkedAt: number | null;
+  error: string | null;
+  disconnectedAt: number | null;
+  liveSessionId: string | null;
+}
+
+export interface Bootstrap {
+  mode: string;
+  build: string | null;
+  name: string | null;
+  auth: string[];
+  controlPlaneUrl: string | null;
+}
+
+export interface Verified {
+  role: string | null;
+  permissions: string[];
+  expiresAt: number | null;
+}
+
+export interface RoomStatus {
+  version: string | null;
+  build: string | null;
+  startedAt: number | null;
+  mode: string | null;
+  platform: string | null;
+  name: string | null;
+  goal: string | null;
+  region: string | null;
+  plan: string | null;
+  dataDir: string | null;
+}
+
+export interface Disconnected {
+  ok: boolean;
+  status: string;
+  removed: string[];
+  reason: string | null;
+}
+
+export interface Problem {
+  code: string | null;
+  title: string | null;
+  detail: string | null;
+}
+
+export type ServerMessage =
+  | { type: 'hello'; build: string | null; boot: string | null; mode: string | null; now: number | null }
+  | { type: 'subscribed'; channels: string[]; denied: string[] }
+  | { type: 'pong' }
+  | { type: 'gap'; channel: string }
+  | { type: 'auth_expiring'; at: number | null }
+  | { type: 'error'; code: string | null; message: string | null }
+  | { type: 'event'; name: string; channel: string; seq: number; data: unknown }
+  | { type: 'other' };
+
+type Fields = Record<string, unknown>;
+
+export function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function flag(value: unknown): boolean | null {
+  return typeof value === 'boolean' ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Strings of a list; an entry that is an object gives its `text`, `label` or `name`. */
+function texts(value: unknown): string[] {
+  return list(value)
+    .map((entry) => text(entry) ?? named(entry))
+    .filter((entry) => entry !== null);
+}
+
+function named(value: unknown): string | null {
+  const entry = fields(value);
+  return text(entry['text']) ?? text(entry['label']) ?? text(entry['name']) ?? text(entry['path']);
+}
+
+/** RFC 3339, or milliseconds as a number, to milliseconds; anything else is null. */
+export function time(value: unknown): number | null {
+  if (typeof value === 'number') return number(value);
+  const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(parsed) ? null : parsed;
+}
+
+const STATUSES: readonly string[] = ['starting', 'running', 'completed', 'failed', 'canceled', 'timeout'];
+const STEPS: readonly string[] = [
+  'launching',
+  'awaiting_approval',
+  'awaiting_input',
+  'storing',
+  'verifying',
+  'cancelling',
+  'done',
+];
+
+export function readLines(value: unknown): Line[] {
+  return list(value).map((entry, index) => {
+    const line = fields(entry);
+    return {
+      id: String(line['id'] ?? index),
+      stream: text(line['stream']) ?? 'stdout',
+      text: typeof line['text'] === 'string' ? line['text'] : '',
+    };
+  });
+}
+
+function readFailure(value: unknown): Failure | null {
+  const failure = fields(value);
+  const code = text(failure['code']);
+  return code === null
+    ? null
+    : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
+}
+
+/** Who started a sign-in: a name, or an object that carries one. */
+function readPerson(value: unknown): string | null {
+  const person = fields(value);
+  return text(value) ?? text(person['device']) ?? text(person['name']) ?? text(person['subject']);
+}
+
+/** A session view, bare or as `{session: …}`; null if it has no id. */
+export function readSession(value: unknown): SessionView | null {
+  const outer = fields(value);
+  const view = 'session' in outer ? fields(outer['session']) : outer;
+  const sessionId = text(view['sessionId']) ?? text(view['id']);
+  if (sessionId === null) return null;
+  const status = (STATUSES.includes(String(view['status'])) ? view['status'] : 'running') as SessionStatus;
+  return {
+    sessionId,
+    provider: text(view['provider']) ?? '',
+    method: text(view['method']),
+    status,
+    step: (STEPS.includes(String(view['step'])) ? view['step'] : 'launching') as SessionStep,
+    startedAt: time(view['startedAt']),
+    updatedAt: time(view['updatedAt']),
+    endedAt: time(view['endedAt']),
+    deadline: time(view['deadline']),
+    exitCode: number(view['exitCode']),
+    verificationUrl: text(view['verificationUrl']),
+    deviceCode: text(view['deviceCode']),
+    awaitingInput: view['awaitingInput'] === true,
+    inputHint: text(view['inputHint']),
+    failure: readFailure(view['failure']),
+    startedBy: readPerson(view['startedBy']),
+    active: flag(view['active']) ?? (status === 'starting' || status === 'running'),
+    lines: readLines(view['lines']),
+    droppedLines: number(view['droppedLines']) ?? number(view['linesDropped']) ?? number(view['dropped']) ?? 0,
+  };
+}
+
+export function readLinesEvent(value: unknown): LinesEvent | null {
+  const event = fields(value);
+  const sessionId = text(event['sessionId']);
+  if (sessionId === null) return null;
+  return {
+    sessionId,
+    lines: readLines(event['lines']),
+    deviceCode: text(event['deviceCode']),
+    verificationUrl: text(event['verificationUrl']),
+  };
+}
+
+export function readProviders(value: unknown): Provider[] {
+  return list(fields(value)['providers']).flatMap((entry) => {
+    const row = fields(entry);
+    const id = text(row['id']);
+    if (id === null) return [];
+    const prerequisite = fields(row['prerequisite']);
+    const prerequisiteText = text(row['prerequisite']) ?? text(prerequisite['text']);
+    return [
+      {
+        id,
+        name: text(row['name']) ?? id,
+        plans: text(row['plans']) ?? (texts(row['plans']).join(', ') || null),
+        prerequisite:
+          prerequisiteText === null ? null : { text: prerequisiteText, url: text(prerequisite['url']) },
+        methods: list(row['methods']).flatMap(readMethod),
+        hosts: texts(row['hosts']).map((host) => host.toLowerCase()),
+        removes: texts(row['removes']),
+        installCommand: text(fields(row['install'])['command']) ?? text(row['install']),
+      },
+    ];
+  });
+}
+
+function readMethod(value: unknown): Method[] {
+  const method = fields(value);
+  const id = text(method['id']);
+  if (id === null) return [];
+  return [
+    {
+      id,
+      label: text(method['label']) ?? id,
+      kind: text(method['kind']) ?? 'unknown',
+      steps: texts(method['steps']),
+      primary: method['primary'] === true,
+      note: text(method['note']),
+    },
+  ];
+}
+
+export function readStatuses(value: unknown): Record<string, ProviderStatus> {
+  const rows: Record<string, ProviderStatus> = {};
+  for (const [id, entry] of Object.entries(fields(fields(value)['providers']))) {
+    const row = fields(entry);
+    const session = readSession(row['authSession']);
+    rows[id] = {
+      installed: flag(row['installed']),
+      version: text(row['version']),
+      versionNote: text(row['versionNote']),
+      connected: flag(row['connected']),
+      method: text(row['method']),
+      account: text(row['account']),
+      plan: text(row['plan']),
+      checkedAt: time(row['checkedAt']),
+      error: text(row['error']) ?? text(fields(row['error'])['detail']) ?? text(fields(row['error'])['title']),
+      disconnectedAt: time(row['disconnectedAt']),
+      liveSessionId: session === null ? text(row['authSession']) : session.active ? session.sessionId : null,
+    };
+  }
+  return rows;
+}
+
+export function readBootstrap(value: unknown): Bootstrap {
+  const body = fields(value);
+  return {
+    mode: text(body['mode']) ?? 'local',
+    build: text(body['build']),
+    name: text(body['name']),
+    auth: texts(body['auth']),
+    controlPlaneUrl: text(body['controlPlaneUrl']),
+  };
+}
+
+export function readVerified(value: unknown): Verified {
+  const body = fields(value);
+  return {
+    role: text(body['role']),
+    permissions: texts(body['permissions']),
+    expiresAt: time(body['expiresAt']),
+  };
+}
+
+export function readRoomStatus(value: unknown): RoomStatus {
+  const body = fields(value);
+  const uptimeSeconds = number(body['uptime']);
+  const generatedAt = time(body['generatedAt']);
+  return {
+    version: text(body['version']),
+    build: text(body['build']),
+    startedAt: uptimeSeconds === null || generatedAt === null ? null : generatedAt - uptimeSeconds * 1000,
+    mode: text(body['deploymentMode']),
+    platform: text(body['serverPlatform']),
+    name: text(body['name']),
+    goal: text(body['goal']),
+    region: text(body['region']),
+    plan: text(body['plan']),
+    dataDir: text(body['dataDir']) ?? text(fields(body['paths'])['dataDir']) ?? text(fields(body['storage'])['dataDir']),
+  };
+}
+
+export function readDisconnected(value: unknown): Disconnected {
+  const body = fields(value);
+  const status = text(body['status']) ?? (body['ok'] === true ? 'disconnected' : 'failed');
+  return {
+    ok: body['ok'] === true && status === 'disconnected',
+    status,
+    removed: texts(body['removed']),
+    reason: text(body['detail']) ?? text(body['error']) ?? text(body['reason']),
+  };
+}
+
+export function readProblem(value: unknown): Problem {
+  const body = fields(value);
+  return {
+    code: text(body['code']),
+    title: text(body['title']),
+    detail: text(body['detail']) ?? text(body['error']),
+  };
+}
+
+/** One message of the socket; null if it is not JSON of our shape. */
+export function readMessage(frame: unknown): ServerMessage | null {
+  if (typeof frame !== 'string') return null;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(frame);
+  } catch {
+    return null;
+  }
+  const message = fields(parsed);
+  const type = text(message['type']);
+  if (type === null) return null;
+  const channel = text(message['channel']);
+  switch (type) {
+    case 'hello':
+      return {
+        type,
+        build: text(message['build']),
+        boot: message['boot'] === undefined ? null : String(message['boot']),
+        mode: text(message['mode']),
+        now: time(message['now']),
+      };
+    case 'subscribed':
+      return { type, channels: texts(message['channels']), denied: texts(message['denied']) };
+    case 'pong':
+      return { type };
+    case 'gap':
+      return channel === null ? { type: 'other' } : { type, channel };
+    case 'auth_expiring':
+      return { type, at: time(message['at']) };
+    case 'error':
+      return { type, code: text(message['code']), message: text(message['message']) };
+    default: {
+      const seq = number(message['seq']);
+      if (channel === null || seq === null) return { type: 'other' };
+      return { type: 'event', name: type, channel, seq, data: message['data'] };
+    }
+  }
+}
