@@ -1,0 +1,71 @@
+// How a sign-in stands for the person in front of it, and what to offer after each way it can fail, in
+// order: the first is the main button. A code we do not know gets the two that always help.
+
+import type { SessionView } from '../api/wire';
+import { secondsLeft } from './countdown';
+import type { Login } from './session';
+
+/** How long an end stays on the screen for someone who comes back. */
+export const END_READABLE_MS = 10 * 60_000;
+
+export type Phase = 'active' | 'completed' | 'canceled' | 'failed';
+
+/** What the screen shows. A sign-in whose time is up counts as failed before the server says so. */
+export function phaseOf(login: Login, nowMs: number, clockOffsetMs: number): Phase {
+  const { view } = login;
+  if (view.status === 'completed') return 'completed';
+  if (view.status === 'canceled') return 'canceled';
+  if (view.active) {
+    // Past approval the deadline is no longer the person's: let the server finish.
+    const waits = view.step !== 'storing' && view.step !== 'verifying' && view.step !== 'cancelling';
+    return waits && secondsLeft(view.deadline, nowMs, clockOffsetMs) === 0 ? 'failed' : 'active';
+  }
+  return 'failed';
+}
+
+export function failureCode(view: SessionView): string {
+  if (view.failure !== null) return view.failure.code;
+  if (view.status === 'timeout' || view.active) return 'expired';
+  return 'unrecognised';
+}
+
+export function stillReadable(view: SessionView, nowMs: number, clockOffsetMs: number): boolean {
+  const endedAt = view.endedAt ?? view.updatedAt;
+  return view.active || endedAt === null || nowMs + clockOffsetMs - endedAt < END_READABLE_MS;
+}
+
+export type NextAction =
+  | 'fresh' // the same sign-in anew, called "Get a new code" or "Get a new link"
+  | 'again' // the same sign-in anew, called "Start again"
+  | 'check_install'
+  | 'open_setting'
+  | 'copy_for_admin'
+  | 'copy_details';
+
+const ACTIONS: Record<string, NextAction[]> = {
+  not_installed: ['check_install'],
+  no_answer: ['again', 'copy_details'],
+  network: ['again', 'copy_details'],
+  device_codes_off: ['open_setting', 'fresh'],
+  expired: ['fresh'],
+  timeout: ['fresh'],
+  refused: ['fresh', 'copy_details'],
+  rate_limited: ['again', 'copy_details'],
+  program_died: ['again', 'copy_details'],
+  launch_failed: ['again', 'copy_details'],
+  not_signed_in: ['again', 'copy_details'],
+  canceled: ['again'],
+  server_restarted: ['again'],
+  cannot_store: ['again', 'copy_details'],
+  policy: ['copy_for_admin', 'again'],
+  unrecognised: ['copy_details', 'again'],
+};
+
+export function nextActions(code: string): NextAction[] {
+  return ACTIONS[code] ?? ['copy_details', 'again'];
+}
+
+/** Whether the last lines say more than the words above them, so that they are shown unasked. */
+export function showsOutput(code: string): boolean {
+  return !['not_installed', 'expired', 'timeout', 'canceled', 'server_restarted', 'device_codes_off'].includes(code);
+}

@@ -1,0 +1,160 @@
+// One page's whole state, built once from the platform it is handed, and the rules between its parts.
+
+import { batch, effect, signal } from '@preact/signals-core';
+import { ApiError, createClient, type Fetch } from '../api/client';
+import { createLink, type LinkPhase, type SocketEvents, type SocketLike, type Timers } from '../api/socket';
+import type { RoomStatus } from '../api/wire';
+import { createAuth } from './auth';
+import { createLogins } from './logins';
+import { createProviders } from './providers';
+import type { SafeStorage } from './storage';
+
+export interface Platform {
+  fetch: Fetch;
+  openSocket(protocols: string[], events: SocketEvents): SocketLike;
+  timers: Timers;
+  random(): number;
+  storage: SafeStorage;
+  /** The build id of the page that runs. */
+  build: string;
+}
+
+export type Theme = 'system' | 'light' | 'dark';
+
+const THEME_KEY = 'room.theme';
+
+export type Room = ReturnType<typeof createRoom>;
+
+export function createRoom(platform: Platform) {
+  const { storage, timers } = platform;
+  const linkPhase = signal<LinkPhase>('idle');
+  const heardAt = signal<number | null>(null);
+  /** Server time less our time. */
+  const clockOffset = signal(0);
+  const expiringAt = signal<number | null>(null);
+  const status = signal<RoomStatus | null>(null);
+  const statusError = signal<ApiError | null>(null);
+  const newBuild = signal(false);
+  const said = signal('');
+  const theme = signal<Theme>(readTheme(storage.get(THEME_KEY)));
+
+  const client = createClient({
+    fetch: platform.fetch,
+    token: () => auth.token(),
+    onRefused: () => auth.ended(),
+  });
+  const auth: ReturnType<typeof createAuth> = createAuth(client, storage);
+  const providers = createProviders(client, timers);
+
+  const link = createLink({
+    ticket: () => client.ticket(),
+    open: platform.openSocket,
+    timers,
+    random: platform.random,
+    onPhase: (phase) => {
+      linkPhase.value = phase;
+    },
+    onHeard: () => {
+      heardAt.value = timers.now();
+    },
+    onHello: (hello) => {
+      if (hello.now !== null) clockOffset.value = hello.now - timers.now();
+      expiringAt.value = null;
+      void refreshStatus();
+      if (hello.build !== null && hello.build !== platform.build) void lookForBuild();
+    },
+    onExpiring: (at) => {
+      expiringAt.value = at;
+    },
+    onSignedOut: () => auth.ended(),
+  });
+
+  const logins = createLogins({
+    client,
+    link,
+    timers,
+    isLive: () => linkPhase.peek() === 'live',
+    onTurn: () => providers.stale(),
+  });
+
+  link.subscribe('providers', {
+    snapshot: () => providers.stale(),
+    event: () => providers.stale(),
+    missed: () => providers.stale(),
+  });
+
+  async function refreshStatus(): Promise<void> {
+    try {
+      status.value = await client.status();
+      statusError.value = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      statusError.value = error;
+    }
+  }
+
+  /** The hello names another build; offered only if the page it serves differs from this one. */
+  async function lookForBuild(): Promise<void> {
+    try {
+      const served = await client.servedBuild();
+      newBuild.value = served !== null && served !== platform.build && platform.build !== 'dev';
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
+  effect(() => {
+    const phase = auth.phase.value;
+    if (phase === 'signed_in') {
+      link.start();
+      void providers.refresh();
+      void refreshStatus();
+    } else if (phase === 'signed_out') {
+      batch(() => {
+        link.stop();
+        logins.clear();
+        providers.clear();
+        status.value = null;
+        expiringAt.value = null;
+      });
+    }
+  });
+
+  // A sign-in started elsewhere is found through the providers' status, and shown here too.
+  effect(() => {
+    for (const [id, row] of Object.entries(providers.statuses.value)) {
+      if (row.liveSessionId !== null) void logins.join(id, row.liveSessionId);
+    }
+  });
+
+  return {
+    auth,
+    providers,
+    logins,
+    link,
+    linkPhase,
+    heardAt,
+    clockOffset,
+    expiringAt,
+    status,
+    statusError,
+    refreshStatus,
+    newBuild,
+    build: platform.build,
+    now: () => timers.now(),
+    theme,
+    setTheme(next: Theme): void {
+      theme.value = next;
+      storage.set(THEME_KEY, next);
+    },
+    /** The one polite announcement, for screen readers. */
+    said,
+    say(text: string): void {
+      said.value = text;
+    },
+  };
+}
+
+function readTheme(kept: string | null): Theme {
+  return kept === 'light' || kept === 'dark' ? kept : 'system';
+}

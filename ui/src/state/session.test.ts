@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { readSession, type SessionView } from '../api/wire';
+import { clockFace, mark, secondsLeft } from './countdown';
+import { failureCode, nextActions, phaseOf, showsOutput, stillReadable } from './outcome';
+import { begin, MAX_LINES, withLines, withStatus, withView } from './session';
+
+const AT = Date.parse('2026-11-20T10:00:00.000Z');
+
+function view(more: Record<string, unknown> = {}): SessionView {
+  const read = readSession({
+    sessionId: 's1',
+    provider: 'codex',
+    status: 'running',
+    step: 'awaiting_approval',
+    updatedAt: AT,
+    deadline: AT + 60_000,
+    active: true,
+    lines: [],
+    ...more,
+  });
+  if (read === null) throw new Error('the view has an id');
+  return read;
+}
+
+const line = (id: number) => ({ id: String(id), stream: 'stdout', text: `line ${id}` });
+const event = (ids: number[], more = {}) => ({ sessionId: 's1', lines: ids.map(line), deviceCode: null, verificationUrl: null, ...more });
+
+test('lines come once, in order, and the oldest go', () => {
+  let login = withLines(begin(view(), false), event([1, 2]));
+  login = withLines(login, event([2, 3]));
+  expect(login.view.lines.map((one) => one.id)).toEqual(['1', '2', '3']);
+  login = withLines(login, event(Array.from({ length: MAX_LINES }, (_, index) => index + 4)));
+  expect(login.view.lines).toHaveLength(MAX_LINES);
+  expect(login.view.droppedLines).toBe(3);
+});
+
+test('a later code supersedes, and its absence does not erase', () => {
+  let login = withLines(begin(view(), false), event([1], { deviceCode: 'AAAA-BBBB', verificationUrl: 'https://a.example/' }));
+  login = withLines(login, event([2]));
+  expect(login.view.deviceCode).toBe('AAAA-BBBB');
+  login = withLines(login, event([3], { deviceCode: 'CCCC-DDDD' }));
+  expect(login.view.deviceCode).toBe('CCCC-DDDD');
+});
+
+test('a status keeps the lines', () => {
+  const login = withStatus(withLines(begin(view(), false), event([1])), view({ step: 'storing', updatedAt: AT + 1 }));
+  expect(login.view.step).toBe('storing');
+  expect(login.view.lines).toHaveLength(1);
+  expect(login.reached).toBe(2);
+});
+
+test('an end is final: a late poll does not undo it', () => {
+  const done = withStatus(begin(view(), false), view({ status: 'completed', step: 'done', active: false, updatedAt: AT + 5 }));
+  expect(withView(done, view({ updatedAt: AT + 9 }))).toBe(done);
+  expect(withView(done, view({ status: 'timeout', active: false, updatedAt: AT + 2 }))).toBe(done);
+  expect(phaseOf(done, AT + 3_600_000, 0)).toBe('completed');
+});
+
+test('messages of another session are not taken, its whole view is', () => {
+  const login = begin(view(), false);
+  expect(withStatus(login, view({ sessionId: 's2' }))).toBe(login);
+  expect(withLines(login, { ...event([1]), sessionId: 's2' })).toBe(login);
+  expect(withView(login, view({ sessionId: 's2' })).view.sessionId).toBe('s2');
+});
+
+test('the step stays while cancelling and goes back for another paste', () => {
+  let login = begin(view({ step: 'storing' }), false);
+  login = withStatus(login, view({ step: 'cancelling', updatedAt: AT + 1 }));
+  expect(login.reached).toBe(2);
+  login = withStatus(login, view({ step: 'awaiting_input', updatedAt: AT + 2 }));
+  expect(login.reached).toBe(1);
+});
+
+test('a failure shows the step it happened in', () => {
+  const login = withStatus(begin(view({ step: 'verifying' }), false), view({ status: 'failed', step: 'done', active: false, updatedAt: AT + 1 }));
+  expect(login.reached).toBe(3);
+  expect(begin(view({ status: 'failed', step: 'done', active: false }), true).reached).toBe(0);
+  expect(begin(view({ status: 'failed', step: 'done', active: false, deviceCode: 'A' }), true).reached).toBe(1);
+});
+
+test('time that is up fails the wait, not the storing', () => {
+  expect(phaseOf(begin(view(), false), AT + 59_000, 0)).toBe('active');
+  expect(phaseOf(begin(view(), false), AT + 60_000, 0)).toBe('failed');
+  expect(phaseOf(begin(view({ step: 'storing' }), false), AT + 60_000, 0)).toBe('active');
+  expect(failureCode(view())).toBe('expired');
+});
+
+test('the countdown goes by the server’s clock', () => {
+  expect(secondsLeft(AT + 10_000, AT, 0)).toBe(10);
+  expect(secondsLeft(AT + 10_000, AT - 3_600_000, 3_600_000)).toBe(10);
+  expect(secondsLeft(AT, AT + 5, 0)).toBe(0);
+  expect(secondsLeft(null, AT, 0)).toBeNull();
+  expect([clockFace(872), clockFace(5), clockFace(3725)]).toEqual(['14:32', '0:05', '1:02:05']);
+});
+
+test('the time left is said at five, one and zero minutes, once', () => {
+  expect([mark(301, 300), mark(300, 299), mark(61, 60), mark(1, 0), mark(0, 0), mark(null, 5)]).toEqual([5, null, 1, 0, null, null]);
+  expect(mark(900, 30)).toBe(1);
+});
+
+test('an end stays readable for ten minutes', () => {
+  const ended = view({ status: 'failed', active: false, endedAt: AT });
+  expect(stillReadable(ended, AT + 599_000, 0)).toBe(true);
+  expect(stillReadable(ended, AT + 600_000, 0)).toBe(false);
+  expect(stillReadable(view(), AT + 9e9, 0)).toBe(true);
+});
+
+test('every failure has something to do next', () => {
+  const codes = ['not_installed', 'no_answer', 'network', 'device_codes_off', 'expired', 'refused', 'rate_limited', 'program_died', 'launch_failed', 'not_signed_in', 'timeout', 'canceled', 'server_restarted', 'cannot_store', 'policy', 'unrecognised', 'of_tomorrow'];
+  for (const code of codes) expect(nextActions(code).length, code).toBeGreaterThan(0);
+  expect(nextActions('of_tomorrow')).toEqual(['copy_details', 'again']);
+  expect([showsOutput('program_died'), showsOutput('expired')]).toEqual([true, false]);
+});

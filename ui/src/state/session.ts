@@ -1,0 +1,76 @@
+// What a page knows of one sign-in, and how each message changes it. Pure, and safe to see a
+// message twice or late: an end is final, and an old view never replaces a newer one.
+
+import type { LinesEvent, SessionView } from '../api/wire';
+
+/** As many lines as the server keeps. */
+export const MAX_LINES = 500;
+
+export const STEPS = ['launch', 'approve', 'store', 'verify'] as const;
+
+export interface Login {
+  view: SessionView;
+  /** Index into `STEPS`, `STEPS.length` once done. Kept while cancelling and after a failure. */
+  reached: number;
+  /** This page found the sign-in running and did not start it. */
+  joined: boolean;
+}
+
+const REACHED: Partial<Record<SessionView['step'], number>> = {
+  launching: 0,
+  awaiting_approval: 1,
+  awaiting_input: 1,
+  storing: 2,
+  verifying: 3,
+};
+
+function reached(view: SessionView, before: number | null): number {
+  if (view.status === 'completed') return STEPS.length;
+  return REACHED[view.step] ?? before ?? (view.verificationUrl === null && view.deviceCode === null ? 0 : 1);
+}
+
+export function begin(view: SessionView, joined: boolean): Login {
+  return { view, reached: reached(view, null), joined };
+}
+
+/** The whole view, lines included: from a snapshot or an HTTP answer. */
+export function withView(login: Login, view: SessionView): Login {
+  if (view.sessionId !== login.view.sessionId) return begin(view, true);
+  if (outdated(login.view, view)) return login;
+  return { ...login, view: cap(view), reached: reached(view, login.reached) };
+}
+
+/** A change of state: a view that comes without its lines. */
+export function withStatus(login: Login, view: SessionView): Login {
+  if (view.sessionId !== login.view.sessionId || outdated(login.view, view)) return login;
+  const { lines, droppedLines } = login.view;
+  return { ...login, view: { ...view, lines, droppedLines }, reached: reached(view, login.reached) };
+}
+
+export function withLines(login: Login, event: LinesEvent): Login {
+  if (event.sessionId !== login.view.sessionId) return login;
+  const known = new Set(login.view.lines.map((line) => line.id));
+  const fresh = event.lines.filter((line) => !known.has(line.id));
+  const { view } = login;
+  return {
+    ...login,
+    view: cap({
+      ...view,
+      lines: [...view.lines, ...fresh],
+      // A later, different code or address supersedes the first.
+      deviceCode: event.deviceCode ?? view.deviceCode,
+      verificationUrl: event.verificationUrl ?? view.verificationUrl,
+    }),
+  };
+}
+
+function cap(view: SessionView): SessionView {
+  const over = view.lines.length - MAX_LINES;
+  if (over <= 0) return view;
+  return { ...view, lines: view.lines.slice(over), droppedLines: view.droppedLines + over };
+}
+
+function outdated(known: SessionView, next: SessionView): boolean {
+  if (!known.active && next.active) return true;
+  return known.updatedAt !== null && next.updatedAt !== null && next.updatedAt < known.updatedAt;
+}
