@@ -1,0 +1,35 @@
+// The words of Access and Settings.
+
+export const more = {
+  access: {
+    title: 'Access',
+    you: 'This browser',
+    role: 'Signed in as',
+    roles: { owner: 'Owner', admin: 'Admin', member: 'Member', viewer: 'Viewer' } as Record<string, string>,
+    until: 'Signed in until',
+    untilStop: 'or until the Room stops, whichever comes first',
+    where: 'Where it listens',
+    address: 'Address',
+    onlyHere: 'Only this machine can reach it. Other computers, and your phone, cannot.',
+    another: 'Open it in another browser',
+    anotherText: 'Run this on the same machine. It makes a link that works once, for 5 minutes.',
+    programs: 'Programs on this machine',
+    programsText: 'Programs of yours sign in with the file api.token in the Room’s data directory. It is new at each start.',
+  },
+  settings: {
+    title: 'Settings',
+    appearance: 'Appearance',
+    theme: 'Theme',
+    themes: { system: 'System', light: 'Light', dark: 'Dark' },
+    about: 'About this Room',
+    version: 'Version',
+    pageBuild: 'Page build',
+    serverBuild: 'Server build',
+    mode: 'Mode',
+    copyDetails: 'Copy details',
+    session: 'This browser',
+    signOut: 'Sign out',
+    signingOut: 'Signing out…',
+    signOutText: 'Ends this browser’s sign-in. Your providers stay signed in.',
+  },
+};

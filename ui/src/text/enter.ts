@@ -1,0 +1,3 @@
+import { enter as en } from './en/enter';
+
+export const w: typeof en = en;

@@ -1,0 +1,3 @@
+import { login as en } from './en/login';
+
+export const w: typeof en = en;

@@ -1,0 +1,3 @@
+import { more as en } from './en/more';
+
+export const w: typeof en = en;

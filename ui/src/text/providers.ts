@@ -1,0 +1,3 @@
+import { providers as en } from './en/providers';
+
+export const w: typeof en = en;

@@ -1,0 +1,88 @@
+// Which page stands where, and the net under them all.
+
+import { Component, type ComponentChildren } from 'preact';
+import { t } from '../text';
+import { useRoom } from './context';
+import { lazy } from './lazy';
+import { Overview } from './overview';
+import { Page } from './parts';
+import { Link, parse, path } from './router';
+import { Shell, Starting } from './shell';
+
+const Enter = lazy(async () => (await import('./enter')).Enter);
+const Providers = lazy(async () => (await import('./providers')).Providers);
+const Login = lazy(async () => (await import('./login')).Login);
+const Access = lazy(async () => (await import('./more')).Access);
+const Settings = lazy(async () => (await import('./more')).Settings);
+
+export function App() {
+  const room = useRoom();
+  return (
+    <>
+      <Net>
+        <Body />
+      </Net>
+      <p class="sr" role="status" aria-live="polite" data-testid="said">
+        {room.said.value}
+      </p>
+    </>
+  );
+}
+
+function Body() {
+  const { auth } = useRoom();
+  if (auth.phase.value === 'starting') return <Starting />;
+  // The address stays, so that a sign-in leads back to where one was.
+  if (auth.phase.value === 'signed_out') return <Enter />;
+  return (
+    <Shell>
+      <Routed />
+    </Shell>
+  );
+}
+
+function Routed() {
+  const route = parse(path.value);
+  switch (route.page) {
+    case 'overview':
+      return <Overview key="overview" />;
+    case 'providers':
+      return <Providers key="providers" />;
+    case 'login':
+      return <Login key={route.provider} id={route.provider} />;
+    case 'access':
+      return <Access key="access" />;
+    case 'settings':
+      return <Settings key="settings" />;
+    default:
+      return (
+        <Page title={t.common.notFound} testid="unknown">
+          <Link to="/" class="button">
+            {t.common.toOverview}
+          </Link>
+        </Page>
+      );
+  }
+}
+
+class Net extends Component<{ children: ComponentChildren }, { broken: string | null }> {
+  override state = { broken: null };
+
+  static override getDerivedStateFromError(error: unknown) {
+    return { broken: error instanceof Error ? error.message : String(error) };
+  }
+
+  override render() {
+    if (this.state.broken === null) return this.props.children;
+    return (
+      <main class="alone page" data-testid="crash">
+        <h1>{t.errors.crashTitle}</h1>
+        <p>{t.errors.crashText}</p>
+        <p class="hint mono">{this.state.broken}</p>
+        <button type="button" class="button primary" onClick={() => location.reload()}>
+          {t.errors.reload}
+        </button>
+      </main>
+    );
+  }
+}

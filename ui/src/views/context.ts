@@ -1,0 +1,15 @@
+// The one Room of this page, for the views. A page never has two, so this is a variable and not a
+// context that each view would look up.
+
+import type { Room } from '../state/room';
+
+let current: Room | null = null;
+
+export function provideRoom(room: Room): void {
+  current = room;
+}
+
+export function useRoom(): Room {
+  if (current === null) throw new Error('a view is drawn before its Room is there');
+  return current;
+}

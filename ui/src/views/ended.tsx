@@ -1,0 +1,201 @@
+// How a sign-in ended, and what to do next; and a refusal that it survived.
+
+import { useEffect, useRef } from 'preact/hooks';
+import type { Provider, SessionView } from '../api/wire';
+import { failureCode, nextActions, type NextAction, type Phase } from '../state/outcome';
+import { httpsUrl, plain } from '../state/plain';
+import { redact } from '../state/redact';
+import type { Login } from '../state/session';
+import { t } from '../text';
+import { w } from '../text/login';
+import { useRoom } from './context';
+import { Command, CopyButton, ErrorNote, Mark } from './parts';
+import { Link } from './router';
+
+interface EndedProps {
+  provider: Provider;
+  login: Login;
+  phase: Phase;
+  kind: string | null;
+}
+
+export function Ended({ provider, login, phase, kind }: EndedProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  // What had the focus is gone with the cards; the result takes it, so that it is read at once.
+  useEffect(() => {
+    if (document.activeElement === null || document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+  }, [phase]);
+
+  if (phase === 'completed') return <Done provider={provider} heading={heading} />;
+  if (phase === 'canceled') {
+    return (
+      <section class="card ended" data-testid="canceled">
+        <h2 ref={heading} tabIndex={-1}>
+          <Mark tone="off">{w.login.canceledTitle}</Mark>
+        </h2>
+        <p class="muted">{w.login.canceledText}</p>
+        <Actions provider={provider} view={login.view} code="canceled" kind={kind} />
+      </section>
+    );
+  }
+  const code = failureCode(login.view);
+  const { title, next } = failureWords(provider, login.view, code);
+  return (
+    <section class="card ended" data-testid="failure" data-code={code}>
+      <h2 ref={heading} tabIndex={-1}>
+        <Mark tone="bad">{title}</Mark>
+      </h2>
+      <p>{next}</p>
+      <Actions provider={provider} view={login.view} code={code} kind={kind} />
+      <p class="hint">
+        {t.common.code(code)}
+        {login.view.exitCode !== null && login.view.exitCode !== 0 && ` · ${w.login.exit(login.view.exitCode)}`}
+      </p>
+    </section>
+  );
+}
+
+function Done({ provider, heading }: { provider: Provider; heading: { current: HTMLHeadingElement | null } }) {
+  const account = useRoom().providers.statuses.value[provider.id]?.account ?? null;
+  return (
+    <section class="card ended" data-testid="login-done">
+      <h2 ref={heading} tabIndex={-1}>
+        <Mark tone="good">{w.login.doneTitle(provider.name)}</Mark>
+      </h2>
+      <p class="muted">
+        {account !== null && <span data-testid="done-account">{w.login.doneAs(plain(account))} </span>}
+        {w.login.doneText(provider.name)}
+      </p>
+      <div class="stack">
+        <Link to="/" class="button primary wide" data-testid="to-overview">
+          {w.login.toOverview}
+        </Link>
+        <Link to="/providers" class="button wide">
+          {w.login.toProviders}
+        </Link>
+      </div>
+    </section>
+  );
+}
+
+/** A refusal or a hint while the sign-in goes on: a code that was not taken, a program that is silent. */
+export function Refused({ provider, view, kind }: { provider: Provider; view: SessionView; kind: string | null }) {
+  const room = useRoom();
+  const failure = view.failure;
+  if (failure === null) return null;
+  const waits = failure.code === 'no_answer';
+  const { title } = failureWords(provider, view, failure.code);
+  return (
+    <div class={`note ${waits ? 'wait' : 'bad'}`} data-testid="hint" data-code={failure.code}>
+      <Mark tone={waits ? 'wait' : 'bad'}>{waits ? w.login.noAnswer(provider.name) : title}</Mark>
+      {!waits && view.awaitingInput && <p>{w.login.pasteAgain}</p>}
+      <button
+        type="button"
+        class="button"
+        data-testid="action-fresh"
+        disabled={room.logins.slot(provider.id).busy.value !== null}
+        onClick={() => void room.logins.start(provider.id, view.method, true)}
+      >
+        {waits ? w.login.startAgain : freshLabel(kind)}
+      </button>
+    </div>
+  );
+}
+
+/**
+ * The Room's sentence wins, because it knows the case; ours stands in where it has none. An `action`
+ * of one word is a name for programs, not a sentence.
+ */
+function failureWords(provider: Provider, view: SessionView, code: string): { title: string; next: string } {
+  const ours = (w.failures[code] ?? w.failures['unrecognised'])?.(provider.name) ?? { title: code, next: '' };
+  const theirs = view.failure;
+  return {
+    title: theirs !== null && theirs.title !== '' ? plain(theirs.title) : ours.title,
+    next: theirs !== null && theirs.action.includes(' ') ? plain(theirs.action) : ours.next,
+  };
+}
+
+function freshLabel(kind: string | null): string {
+  return kind === 'device_code' || kind === null ? w.actions.newCode : w.actions.newLink;
+}
+
+function Actions({ provider, view, code, kind }: { provider: Provider; view: SessionView; code: string; kind: string | null }) {
+  const room = useRoom();
+  const slot = room.logins.slot(provider.id);
+  const starting = slot.busy.value !== null;
+  const again = (label: string, primary: boolean, name: string) => (
+    <button
+      key={name}
+      type="button"
+      class={primary ? 'button primary wide tall' : 'button wide'}
+      data-testid={`action-${name}`}
+      disabled={starting}
+      onClick={() => void room.logins.start(provider.id, view.method, true)}
+    >
+      {starting ? w.login.beginning : label}
+    </button>
+  );
+  const draw = (action: NextAction, first: boolean) => {
+    switch (action) {
+      case 'fresh':
+        return again(freshLabel(kind), first, 'fresh');
+      case 'again':
+        return again(w.actions.again, first, 'again');
+      case 'check_install':
+        return (
+          <div key={action} class="stack">
+            {provider.installCommand !== null && <Command command={provider.installCommand} />}
+            {again(w.actions.checkInstall, first, 'check-install')}
+          </div>
+        );
+      case 'open_setting': {
+        const url = httpsUrl(provider.prerequisite?.url ?? null);
+        return url === null ? null : (
+          <a key={action} class="button primary wide tall" href={url.href} target="_blank" rel="noopener noreferrer" data-testid="action-open-setting">
+            {w.actions.openSetting}
+            <span class="sr"> ({t.common.opensNewTab})</span>
+          </a>
+        );
+      }
+      case 'copy_for_admin':
+        return (
+          <CopyButton key={action} text={w.adminNote(provider.name)} class="button primary wide tall" testid="action-copy-for-admin">
+            {w.actions.copyForAdmin}
+          </CopyButton>
+        );
+      default:
+        return (
+          <CopyButton
+            key={action}
+            text={() => details(provider, view, code, room.build)}
+            class={first ? 'button primary wide tall' : 'button wide'}
+            testid="action-copy-details"
+          >
+            {w.actions.copyDetails}
+          </CopyButton>
+        );
+    }
+  };
+  return (
+    <div class="stack">
+      {nextActions(code).map((action, index) => draw(action, index === 0))}
+      {slot.error.value !== null && <ErrorNote error={slot.error.value} testid="login-error" />}
+    </div>
+  );
+}
+
+/** For a report: no codes, no keys, no addresses with their secrets, no e-mail. */
+function details(provider: Provider, view: SessionView, code: string, build: string): string {
+  const when = (ms: number | null) => (ms === null ? '-' : new Date(ms).toISOString());
+  return redact(
+    [
+      `${provider.name} ${view.method ?? ''}: ${code}`,
+      view.failure === null ? '' : `${view.failure.title} ${view.failure.action}`,
+      `status ${view.status}, step ${view.step}, exit ${view.exitCode ?? '-'}`,
+      `started ${when(view.startedAt)}, ended ${when(view.endedAt)}`,
+      `page ${build}`,
+      ...view.lines.slice(-40).map((line) => line.text),
+    ].join('\n'),
+    [view.deviceCode, view.verificationUrl],
+  );
+}

@@ -1,0 +1,74 @@
+// What the program printed, as text. It follows the newest line only while the reader is at the end.
+
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { SessionView } from '../api/wire';
+import { failureCode, showsOutput } from '../state/outcome';
+import { plain } from '../state/plain';
+import { w } from '../text/login';
+import { CopyButton, Icon } from './parts';
+
+/** So near to the end counts as at the end, in pixels. */
+const NEAR = 24;
+
+export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: boolean }) {
+  const [open, setOpen] = useState(false);
+  const [atEnd, setAtEnd] = useState(true);
+  const box = useRef<HTMLDivElement>(null);
+  const { lines } = view;
+  const wanted = openAtFirst && lines.length > 0 && showsOutput(failureCode(view));
+  useEffect(() => {
+    if (wanted) setOpen(true);
+  }, [wanted, view.sessionId]);
+  useLayoutEffect(() => {
+    if (open && atEnd && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+  }, [lines, open]);
+
+  const toEnd = () => {
+    if (box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+  };
+  return (
+    <details class="card fold" open={open} onToggle={(event) => setOpen(event.currentTarget.open)} data-testid="output">
+      <summary data-testid="log-toggle">
+        <Icon name="chevron" />
+        {w.login.output} <span class="count">{w.login.lines(lines.length)}</span>
+      </summary>
+      {open && (
+        <>
+          {/* Focusable, so that the keyboard can scroll it; silent, because a log is not read line by line. */}
+          <div
+            ref={box}
+            class="log"
+            role="log"
+            aria-live="off"
+            aria-label={w.login.output}
+            // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls
+            tabIndex={0}
+            data-testid="log"
+            onScroll={(event) => {
+              const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+              setAtEnd(scrollHeight - scrollTop - clientHeight < NEAR);
+            }}
+          >
+            {view.droppedLines > 0 && <p class="hint">{w.login.dropped(view.droppedLines)}</p>}
+            {lines.length === 0 && <p class="hint">{w.login.noOutput}</p>}
+            {lines.map((line) => (
+              <div key={line.id} class={line.stream === 'stderr' ? 'line err' : 'line'}>
+                {plain(line.text)}
+              </div>
+            ))}
+          </div>
+          <div class="buttons">
+            <CopyButton text={() => lines.map((line) => line.text).join('\n')} class="button small" testid="copy-log">
+              {w.login.copyAll}
+            </CopyButton>
+            {!atEnd && (
+              <button type="button" class="button small" onClick={toEnd} data-testid="newest">
+                {w.login.newest}
+              </button>
+            )}
+          </div>
+        </>
+      )}
+    </details>
+  );
+}

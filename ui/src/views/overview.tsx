@@ -1,0 +1,117 @@
+// Is my Room fine, does it need me.
+
+import { since, t } from '../text';
+import { useRoom } from './context';
+import { ErrorNote, Facts, Mark, Page, Skeleton, useNow } from './parts';
+import { ProviderState } from './provider-state';
+import { Link, loginPath } from './router';
+
+export function Overview() {
+  const room = useRoom();
+  const { table, error } = room.providers;
+  return (
+    <Page title={t.overview.title} testid="overview">
+      {error.value !== null && table.value === null ? (
+        <ErrorNote error={error.value} retry={() => void room.providers.refresh()} />
+      ) : (
+        <NeedsYou />
+      )}
+      <RoomCard />
+      <ProvidersCard />
+    </Page>
+  );
+}
+
+function NeedsYou() {
+  const { table, statuses, known } = useRoom().providers;
+  if (!known.value) return <Skeleton />;
+  const needs = (table.value ?? []).flatMap((provider) => {
+    const status = statuses.value[provider.id];
+    if (status === undefined) return [];
+    const to = loginPath(provider.id);
+    if (status.liveSessionId !== null) {
+      return [{ id: provider.id, text: t.overview.inProgress(provider.name), action: t.overview.goOn, to }];
+    }
+    if (status.installed === false) {
+      return [{ id: provider.id, text: t.overview.notInstalled(provider.name), action: t.overview.showHow, to: '/providers' }];
+    }
+    if (status.connected === false) {
+      return [{ id: provider.id, text: t.overview.notConnected(provider.name), action: t.overview.connect(provider.name), to }];
+    }
+    return [];
+  });
+  if (needs.length === 0) {
+    return (
+      <p class="lead" data-testid="all-fine">
+        <Mark tone="good">{t.overview.allFine}</Mark>
+      </p>
+    );
+  }
+  return (
+    <section class="card needs" aria-labelledby="needs-you" data-testid="needs-you">
+      <h2 id="needs-you">{t.overview.needsYou}</h2>
+      <ul class="rows">
+        {needs.map((need) => (
+          <li key={need.id}>
+            <span>
+              <Mark tone="wait">{need.text}</Mark>
+            </span>
+            <Link to={need.to} class="button primary" data-testid={`needs-${need.id}`}>
+              {need.action}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function RoomCard() {
+  const room = useRoom();
+  const now = useNow(true, 30_000);
+  const status = room.status.value;
+  if (status === null) {
+    return room.statusError.value === null ? <Skeleton /> : <ErrorNote error={room.statusError.value} retry={() => void room.refreshStatus()} />;
+  }
+  const answers = room.linkPhase.value !== 'offline';
+  return (
+    <section class="card" aria-labelledby="room" data-testid="room-card">
+      <h2 id="room">{t.overview.room}</h2>
+      <Facts
+        rows={[
+          [t.overview.state, <Mark tone={answers ? 'good' : 'bad'}>{answers ? t.overview.running : t.link.offline}</Mark>],
+          [t.overview.goal, status.goal],
+          [t.overview.mode, status.mode === null ? null : (t.overview.modes[status.mode] ?? status.mode)],
+          [t.overview.region, status.region],
+          [t.overview.plan, status.plan],
+          [t.overview.since, status.startedAt === null ? null : since(status.startedAt, now + room.clockOffset.value)],
+          [t.overview.version, status.version],
+          [t.overview.platform, status.platform],
+        ]}
+      />
+    </section>
+  );
+}
+
+function ProvidersCard() {
+  const { table, statuses, known } = useRoom().providers;
+  if (!known.value || table.value === null) return null;
+  return (
+    <section class="card" aria-labelledby="providers" data-testid="providers-card">
+      <div class="split">
+        <h2 id="providers">{t.tabs.providers}</h2>
+        <Link to="/providers" class="quiet">
+          {t.overview.manage}
+        </Link>
+      </div>
+      <ul class="rows">
+        {table.value.map((provider) => (
+          <li key={provider.id}>
+            <strong>{provider.name}</strong>
+            <ProviderState status={statuses.value[provider.id]} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,69 @@
+// Of this browser: how it looks, what it runs, and signing it out.
+
+import { useState } from 'preact/hooks';
+import type { Theme } from '../state/room';
+import { w } from '../text/more';
+import { useRoom } from './context';
+import { CopyButton, Facts, Page } from './parts';
+
+const THEMES: Theme[] = ['system', 'light', 'dark'];
+
+export function Settings() {
+  const room = useRoom();
+  const [leaving, setLeaving] = useState(false);
+  const status = room.status.value;
+  const rows: [string, string | null][] = [
+    [w.settings.version, status?.version ?? null],
+    [w.settings.pageBuild, room.build],
+    [w.settings.serverBuild, status?.build ?? room.auth.bootstrap.value?.build ?? null],
+    [w.settings.mode, status?.mode ?? null],
+  ];
+  return (
+    <Page title={w.settings.title} testid="settings">
+      <section class="card" aria-labelledby="settings-look">
+        <h2 id="settings-look">{w.settings.appearance}</h2>
+        <fieldset class="segments">
+          <legend>{w.settings.theme}</legend>
+          <div>
+            {THEMES.map((theme) => (
+              <label key={theme}>
+                <input
+                  type="radio"
+                  name="theme"
+                  value={theme}
+                  data-testid={`theme-${theme}`}
+                  checked={room.theme.value === theme}
+                  onChange={() => room.setTheme(theme)}
+                />
+                <span>{w.settings.themes[theme]}</span>
+              </label>
+            ))}
+          </div>
+        </fieldset>
+      </section>
+      <section class="card" aria-labelledby="settings-about">
+        <h2 id="settings-about">{w.settings.about}</h2>
+        <Facts rows={rows.map(([name, value]) => [name, value === null ? null : <span class="mono">{value}</span>])} />
+        <CopyButton text={() => [...rows.map(([name, value]) => `${name}: ${value ?? '-'}`), navigator.userAgent].join('\n')}>
+          {w.settings.copyDetails}
+        </CopyButton>
+      </section>
+      <section class="card" aria-labelledby="settings-session">
+        <h2 id="settings-session">{w.settings.session}</h2>
+        <p class="muted">{w.settings.signOutText}</p>
+        <button
+          type="button"
+          class="button danger"
+          data-testid="sign-out"
+          disabled={leaving}
+          onClick={() => {
+            setLeaving(true);
+            void room.auth.signOut();
+          }}
+        >
+          {leaving ? w.settings.signingOut : w.settings.signOut}
+        </button>
+      </section>
+    </Page>
+  );
+}
