@@ -1,0 +1,525 @@
+// A Room that is not one: the routes, messages and headers of the real server with scripted sign-ins,
+// to work on the pages without a Rust build and to see states that are hard to reach.
+//
+//   npm run dev:fake            serves ../ui-dist on http://localhost:3700/#code=dev
+//   PORT=0 npm run dev:fake     a free port
+//
+// `POST /fake` with JSON changes the script: {"codex": {...}} is merged into that provider's status,
+// {"script": "codes_off"} chooses how the next sign-in ends, {"seconds": 90} its time, {"stop": true}
+// cuts every socket and refuses requests until {"stop": false}, {"reset": true} forgets all sign-ins.
+
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+
+const ROOT = new URL('../../ui-dist/', import.meta.url).pathname;
+const HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types room-sw",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
+};
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
+};
+
+const startedAt = Date.now();
+const boot = randomUUID();
+const tokens = new Set();
+const tickets = new Set();
+const sessions = new Map();
+const last = {};
+const script = { codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false };
+const statuses = {
+  codex: status({ version: '0.169.0' }),
+  claude: status({ version: '2.1.329' }),
+};
+const TABLE = [
+  {
+    id: 'codex',
+    name: 'Codex',
+    plans: 'ChatGPT plan',
+    prerequisite: {
+      text: 'Device codes must be turned on in ChatGPT: Settings, Security, “Enable device code authorization for Codex”. In a workspace only an admin can.',
+      url: 'https://chatgpt.com/#settings/Security',
+    },
+    methods: [
+      {
+        id: 'device',
+        label: 'Sign in with a device code',
+        kind: 'device_code',
+        steps: ['Open auth.openai.com on any device', 'Type the code', 'Approve'],
+        primary: true,
+        note: null,
+      },
+    ],
+    hosts: ['auth.openai.com'],
+    removes: ['~/.codex/auth.json'],
+    install: { command: 'npm install -g @openai/codex@0.169.0' },
+    keyFormat: 'sk-…',
+  },
+  {
+    id: 'claude',
+    name: 'Claude',
+    plans: 'Claude Pro, Max, Team or Enterprise',
+    prerequisite: null,
+    methods: [
+      {
+        id: 'subscription',
+        label: 'Sign in with a Claude subscription',
+        kind: 'pasted_code',
+        steps: ['Open the link on any device and approve', 'Copy the code that the page shows', 'Paste it here'],
+        primary: true,
+        note: null,
+      },
+      { id: 'console', label: 'Anthropic Console', kind: 'pasted_code', steps: [], primary: false, note: 'Billed by use.' },
+      { id: 'sso', label: 'Single sign-on', kind: 'pasted_code', steps: [], primary: false, note: 'For organisations with SSO.' },
+    ],
+    hosts: ['claude.com', 'platform.claude.com', 'claude.ai'],
+    removes: ['~/.claude/.credentials.json', 'oauthAccount in ~/.claude.json'],
+    install: { command: 'npm install -g @anthropic-ai/claude-code@2.1.329' },
+    keyFormat: 'sk-ant-…',
+  },
+];
+
+function status(more) {
+  return {
+    installed: true,
+    version: null,
+    versionNote: null,
+    connected: false,
+    method: null,
+    account: null,
+    plan: null,
+    checkedAt: iso(Date.now() - 90_000),
+    error: null,
+    requestedAt: null,
+    disconnectedAt: null,
+    authSession: null,
+    ...more,
+  };
+}
+
+function iso(ms) {
+  return new Date(ms).toISOString();
+}
+
+// Sockets
+
+const sockets = new Set();
+const positions = new Map();
+
+function publish(channel, type, data) {
+  const seq = (positions.get(channel) ?? 0) + 1;
+  positions.set(channel, seq);
+  for (const socket of sockets) {
+    if (socket.channels.has(channel)) send(socket, { type, channel, seq, data, timestamp: iso(Date.now()) });
+  }
+}
+
+function send({ stream }, message) {
+  const body = Buffer.from(JSON.stringify(message));
+  const head =
+    body.length < 126 ? Buffer.from([0x81, body.length]) : Buffer.from([0x81, 126, body.length >> 8, body.length & 255]);
+  stream.write(Buffer.concat([head, body]));
+}
+
+function received(socket, message) {
+  if (message.type === 'ping') send(socket, { type: 'pong', id: message.id });
+  if (message.type === 'unsubscribe') for (const channel of message.channels) socket.channels.delete(channel);
+  if (message.type !== 'subscribe') return;
+  send(socket, { type: 'subscribed', channels: message.channels, denied: [] });
+  for (const channel of message.channels) {
+    socket.channels.add(channel);
+    const session = sessions.get(channel.replace('provider-auth:', ''));
+    const data = channel === 'providers' ? { providers: statuses } : (session?.view ?? null);
+    send(socket, { type: 'snapshot', channel, seq: positions.get(channel) ?? 0, data, timestamp: iso(Date.now()) });
+  }
+}
+
+function upgrade(request, stream) {
+  const asked = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+  const ticket = asked.find((one) => one.startsWith('room.ticket.'))?.slice('room.ticket.'.length);
+  if (script.stop || !tickets.delete(ticket)) {
+    stream.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+    return;
+  }
+  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  stream.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: room.v1\r\n\r\n`,
+  );
+  const socket = { stream, channels: new Set() };
+  sockets.add(socket);
+  const gone = () => sockets.delete(socket);
+  stream.on('close', gone).on('error', gone);
+  let rest = Buffer.alloc(0);
+  stream.on('data', (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      if (rest.length < 2) return;
+      let size = rest[1] & 127;
+      let at = 2;
+      if (size === 126) {
+        if (rest.length < 4) return;
+        size = rest.readUInt16BE(2);
+        at = 4;
+      }
+      if (rest.length < at + 4 + size) return;
+      const mask = rest.subarray(at, at + 4);
+      const body = rest.subarray(at + 4, at + 4 + size).map((byte, index) => byte ^ mask[index % 4]);
+      const kind = rest[0] & 15;
+      rest = rest.subarray(at + 4 + size);
+      if (kind === 8) {
+        stream.end();
+        return;
+      }
+      if (kind === 1) received(socket, JSON.parse(Buffer.from(body).toString()));
+    }
+  });
+  send(socket, { type: 'hello', build: build(), boot, mode: 'local', now: iso(Date.now()), heartbeatMs: 25_000 });
+}
+
+// Sign-ins
+
+function begin(provider, method) {
+  const now = Date.now();
+  const view = {
+    sessionId: randomUUID(),
+    kind: 'login',
+    provider,
+    method,
+    status: 'starting',
+    step: 'launching',
+    command: provider === 'codex' ? 'codex login --device-auth' : 'claude auth login --claudeai',
+    startedAt: iso(now),
+    updatedAt: iso(now),
+    endedAt: null,
+    deadline: iso(now + script.seconds * 1000),
+    exitCode: null,
+    verificationUrl: null,
+    deviceCode: null,
+    awaitingInput: false,
+    inputHint: null,
+    failure: null,
+    startedBy: 'this computer',
+    active: true,
+    lines: [],
+  };
+  const session = { view, timers: [], lineId: 0 };
+  sessions.set(view.sessionId, session);
+  last[provider] = view.sessionId;
+  statuses[provider].authSession = view.sessionId;
+  publish('providers', 'providers:auth_status', { provider, sessionId: view.sessionId });
+  const kind = script[provider];
+  if (kind === 'silent') {
+    later(session, 400, () => change(session, { status: 'running', failure: fail('no_answer') }));
+  } else if (FAILURES_AT_START.has(kind)) {
+    later(session, 300, () => {
+      print(session, [`Error logging in: ${kind}`]);
+      end(session, 'failed', kind, 1);
+    });
+  } else if (provider === 'codex') codex(session, kind);
+  else claude(session);
+  return view;
+}
+
+const FAILURES_AT_START = new Set(['network', 'program_died', 'launch_failed', 'policy', 'cannot_store', 'unrecognised', 'rate_limited', 'not_signed_in', 'server_restarted', 'device_codes_off', 'brand_new']);
+
+function codex(session, kind) {
+  later(session, 300, () => {
+    print(session, [
+      'Welcome to Codex [v0.169.0]',
+      "OpenAI's command-line coding agent",
+      '',
+      'Follow these steps to sign in with ChatGPT using device code authorization:',
+      '',
+      '1. Open this link in your browser and sign in to your account',
+      '   https://auth.openai.com/codex/device',
+      '',
+      '2. Enter this one-time code (expires in 15 minutes)',
+      '   CZ6N-DCWVI',
+    ]);
+    change(session, {
+      status: 'running',
+      step: 'awaiting_approval',
+      deviceCode: 'CZ6N-DCWVI',
+      verificationUrl: kind === 'strange' ? 'https://auth.openai.com.evil.example/codex/device' : 'https://auth.openai.com/codex/device',
+    });
+  });
+}
+
+/** What happens once the person has approved; asked for by `POST /fake {"approve": "codex"}`. */
+function finish(session) {
+  change(session, { step: 'storing', awaitingInput: false });
+  later(session, 400, () => {
+    print(session, ['Successfully logged in']);
+    change(session, { step: 'verifying' });
+  });
+  later(session, 900, () => {
+    Object.assign(statuses[session.view.provider], {
+      connected: true,
+      method: session.view.method,
+      account: 'an…@example.com',
+      plan: session.view.provider === 'codex' ? 'Plus' : 'Pro',
+      checkedAt: iso(Date.now()),
+    });
+    end(session, 'completed', null, 0);
+  });
+}
+
+function claude(session) {
+  const state = randomBytes(32).toString('base64url');
+  const url = `https://claude.com/cai/oauth/authorize?code=true&client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e&response_type=code&redirect_uri=https%3A%2F%2Fplatform.claude.com%2Foauth%2Fcode%2Fcallback&scope=org%3Acreate_api_key+user%3Aprofile+user%3Ainference+user%3Asessions%3Aclaude_code+user%3Amcp_servers+user%3Afile_upload&code_challenge=${randomBytes(32).toString('base64url')}&code_challenge_method=S256&state=${state}`;
+  session.state = state;
+  later(session, 300, () => {
+    print(session, ['Opening browser to sign in…', `If the browser didn't open, visit: ${url}`, 'Paste code here if prompted >']);
+    change(session, { status: 'running', step: 'awaiting_input', verificationUrl: url, awaitingInput: true });
+  });
+}
+
+function later(session, delayMs, action) {
+  session.timers.push(
+    setTimeout(() => {
+      if (session.view.active) action();
+    }, delayMs * script.pace),
+  );
+}
+
+function print(session, texts) {
+  const lines = texts.map((text) => ({ id: (session.lineId += 1), stream: 'stdout', text, timestamp: iso(Date.now()) }));
+  session.view.lines.push(...lines);
+  const { sessionId, deviceCode, verificationUrl } = session.view;
+  publish(`provider-auth:${sessionId}`, 'provider_auth:line', { sessionId, lines, deviceCode, verificationUrl });
+}
+
+function change(session, more) {
+  Object.assign(session.view, more, { updatedAt: iso(Date.now()) });
+  const { lines: _, ...view } = session.view;
+  publish(`provider-auth:${view.sessionId}`, 'provider_auth:status', view);
+}
+
+function fail(code) {
+  return { code, title: '', action: '' };
+}
+
+function end(session, how, code, exitCode) {
+  for (const timer of session.timers) clearTimeout(timer);
+  statuses[session.view.provider].authSession = null;
+  change(session, {
+    status: how,
+    step: 'done',
+    active: false,
+    awaitingInput: false,
+    endedAt: iso(Date.now()),
+    exitCode,
+    failure: code === null ? null : fail(code),
+  });
+  publish('providers', 'providers:auth_status', { provider: session.view.provider });
+}
+
+// HTTP
+
+function build() {
+  return JSON.parse(readFileSync(join(ROOT, 'build.json'), 'utf8')).build;
+}
+
+function json(response, code, body, headers = {}) {
+  response.writeHead(code, { ...HEADERS, 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+function problem(response, code, name, detail, headers = {}) {
+  const body = { type: 'about:blank', title: name, status: code, code: name, detail, error: detail };
+  json(response, code, body, { 'Content-Type': 'application/problem+json', ...headers });
+}
+
+async function read(request) {
+  let raw = '';
+  for await (const chunk of request) raw += chunk;
+  return raw === '' ? {} : JSON.parse(raw);
+}
+
+function page(request, response, path) {
+  let file = normalize(join(ROOT, path));
+  if (!file.startsWith(ROOT) || !existsSync(file) || statSync(file).isDirectory()) {
+    const wantsPage = extname(path) === '' && (request.headers.accept ?? '').includes('text/html');
+    if (!wantsPage) {
+      problem(response, 404, 'not_found', 'There is no such file.');
+      return;
+    }
+    file = join(ROOT, 'index.html');
+  }
+  const encodings = request.headers['accept-encoding'] ?? '';
+  const packed = encodings.includes('br') && existsSync(`${file}.br`) ? 'br' : null;
+  response.writeHead(200, {
+    ...HEADERS,
+    'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+    'Cache-Control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-store',
+    Vary: 'Accept-Encoding',
+    ...(packed === null ? {} : { 'Content-Encoding': packed }),
+  });
+  response.end(readFileSync(packed === null ? file : `${file}.${packed}`));
+}
+
+async function control(request, response) {
+  const { reset, approve, refuse, codexStatus, claudeStatus, tokens: keep, lines, end: ending, ...more } = await read(request);
+  if (reset) {
+    for (const session of sessions.values()) for (const timer of session.timers) clearTimeout(timer);
+    for (const provider of Object.keys(last)) delete last[provider];
+    sessions.clear();
+  }
+  Object.assign(script, more);
+  if (codexStatus) Object.assign(statuses.codex, codexStatus);
+  if (claudeStatus) Object.assign(statuses.claude, claudeStatus);
+  if (codexStatus || claudeStatus) publish('providers', 'providers:updated', {});
+  if (approve) finish(sessions.get(last[approve]));
+  if (ending) end(sessions.get(last[ending[0]]), ending[1], ending[2], 1);
+  if (refuse) change(sessions.get(last[refuse]), { step: 'awaiting_input', awaitingInput: true, failure: fail('refused') });
+  if (lines) print(sessions.get(last[lines.provider]), lines.texts);
+  if (keep === false) tokens.clear();
+  if (script.stop) for (const { stream } of sockets) stream.destroy();
+  json(response, 200, { ok: true });
+}
+
+const server = createServer(async (request, response) => {
+  const { pathname: path } = new URL(request.url, 'http://localhost');
+  const ask = `${request.method} ${path}`;
+  if (ask === 'POST /fake') return control(request, response);
+  if (script.stop) return request.socket.destroy();
+  if (!path.startsWith('/api/')) return page(request, response, path);
+  if (ask === 'GET /api/bootstrap') {
+    return json(response, 200, { mode: 'local', build: build(), name: 'Room', auth: ['code'], controlPlaneUrl: null });
+  }
+  if (ask === 'POST /api/auth/handshake') {
+    const { code } = await read(request);
+    if (request.headers['x-room-handshake'] !== '1') return problem(response, 403, 'refused', 'The header is missing.');
+    if (code === 'busy') return problem(response, 429, 'rate_limited', 'Too many tries.', { 'Retry-After': '42' });
+    if (!String(code).startsWith('dev')) return problem(response, 401, 'code_refused', 'This code is used or old.');
+    const token = randomBytes(24).toString('base64url');
+    tokens.add(token);
+    return json(response, 200, { token, expiresAt: iso(Date.now() + 7 * 86_400_000) });
+  }
+  const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+  if (!tokens.has(token)) return problem(response, 401, 'unauthorized', 'Sign in.');
+  const [, , , one, two, three] = path.split('/');
+  const session = sessions.get(two);
+  switch (true) {
+    case ask === 'GET /api/auth/verify':
+      return json(response, 200, {
+        ok: true,
+        role: 'owner',
+        permissions: ['status.read', 'self', 'providers.manage'],
+        profile: null,
+        issuer: 'local',
+        subject: 'owner',
+        instanceId: null,
+        deploymentMode: 'local',
+        device: null,
+        expiresAt: iso(Date.now() + 7 * 86_400_000),
+      });
+    case ask === 'DELETE /api/auth/session':
+      tokens.delete(token);
+      response.writeHead(204, HEADERS);
+      return response.end();
+    case ask === 'POST /api/auth/ws-ticket': {
+      const ticket = randomBytes(24).toString('base64url');
+      tickets.add(ticket);
+      return json(response, 200, { ticket, expiresAt: iso(Date.now() + 30_000) });
+    }
+    case ask === 'GET /api/status':
+      return json(response, 200, {
+        version: '0.1.0',
+        build: build(),
+        uptime: (Date.now() - startedAt) / 1000 + 7300,
+        deploymentMode: 'local',
+        serverPlatform: 'linux x86_64',
+        name: 'Room',
+        goal: null,
+        region: null,
+        plan: null,
+        generatedAt: iso(Date.now()),
+      });
+    case ask === 'GET /api/providers':
+      return json(response, 200, { providers: TABLE });
+    case ask === 'GET /api/providers/status':
+      return json(response, 200, { providers: statuses });
+    case one === 'sessions' && session === undefined:
+      return problem(response, 404, 'not_found', 'There is no such session.');
+    case one === 'sessions' && three === undefined:
+      return json(response, 200, { session: session.view });
+    case one === 'sessions' && three === 'cancel':
+      if (session.view.active) {
+        change(session, { step: 'cancelling' });
+        await new Promise((resolve) => {
+          setTimeout(resolve, 300);
+        });
+        end(session, 'canceled', 'canceled', null);
+      }
+      return json(response, 200, { ok: true, session: session.view });
+    case one === 'sessions' && three === 'input': {
+      const { text } = await read(request);
+      if (!session.view.awaitingInput) return problem(response, 409, 'not_asked', 'Nothing is asked for.');
+      if (!/^[^#\s]+#[^#\s]+$/u.test(text)) {
+        return problem(response, 422, 'bad_code', 'That is not the whole code. Copy all of it, including the # in the middle.');
+      }
+      change(session, { step: 'storing', awaitingInput: false, failure: null });
+      if (text.startsWith('bad')) {
+        later(session, 700, () => {
+          print(session, ["Couldn't log in: That code wasn't accepted."]);
+          end(session, 'failed', 'refused', 1);
+        });
+      } else finish(session);
+      return json(response, 200, { ok: true });
+    }
+    case two === 'session':
+      return last[one] === undefined
+        ? problem(response, 404, 'not_found', 'There was no sign-in yet.')
+        : json(response, 200, { session: sessions.get(last[one]).view });
+    case two === 'connect': {
+      const { method } = await read(request);
+      if (!statuses[one].installed) return problem(response, 409, 'not_installed', `${one} is not installed. Run: npm install -g ${one}`);
+      const current = sessions.get(last[one]);
+      const reused = current?.view.active === true;
+      const row = TABLE.find((provider) => provider.id === one);
+      const view = reused ? current.view : begin(one, method ?? row.methods[0].id);
+      return json(response, 200, {
+        ok: true,
+        provider: one,
+        status: 'pending',
+        requestedAt: view.startedAt,
+        reused,
+        session: view,
+        channel: `provider-auth:${view.sessionId}`,
+      });
+    }
+    case two === 'verify':
+      statuses[one].checkedAt = iso(Date.now());
+      return json(response, 200, { ok: true, connected: statuses[one].connected });
+    case two === 'disconnect':
+      Object.assign(statuses[one], { connected: false, account: null, plan: null, method: null, disconnectedAt: iso(Date.now()) });
+      publish('providers', 'providers:updated', {});
+      return json(response, 200, {
+        ok: true,
+        status: 'disconnected',
+        removed: TABLE.find((row) => row.id === one).removes,
+        disconnectedAt: statuses[one].disconnectedAt,
+      });
+    default:
+      return problem(response, 404, 'not_found', 'There is no such route.');
+  }
+});
+
+server.on('upgrade', upgrade);
+server.listen(Number(process.env.PORT ?? 3700), 'localhost', () => {
+  console.log(`fake room: http://localhost:${server.address().port}/#code=dev`);
+});
