@@ -3,17 +3,25 @@
 pub mod environment;
 pub mod failure;
 pub mod launcher;
+pub mod paste;
 pub mod process;
 pub mod provider;
 pub mod pty;
+mod redact;
+pub mod replay;
+pub mod scan;
+pub mod screen;
 pub mod session;
 pub mod sweep;
 
 pub use environment::{child_environment, find_program};
 pub use failure::{Failure, FailureCode};
 pub use launcher::{Launcher, Spec, run_launcher_if_asked};
+pub use paste::{PasteError, clean_paste};
 pub use process::{Exit, Output, SpawnError, harden_self, run};
 pub use provider::Provider;
-pub use pty::{Size, Terminal, open_terminal};
+pub use pty::{Terminal, open_terminal};
+pub use scan::{Event, Scanner};
+pub use screen::Size;
 pub use session::{Line, SessionId, SessionView, Status, Step, Stream};
 pub use sweep::{DirectoryMark, Marker, MarkerScope, Swept, sweep};

@@ -17,23 +17,10 @@ use tokio::io::unix::AsyncFd;
 
 use crate::launcher::{Launcher, Spec, Stdio};
 use crate::process::{Exit, SpawnError, Supervised};
+use crate::screen::Size;
 
 /// How long a program may leave what was typed unread when the terminal's buffer (4 KiB) is full.
 const WRITE: Duration = Duration::from_secs(5);
-
-/// The size of a terminal, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Columns.
-    pub cols: u16,
-    /// Rows.
-    pub rows: u16,
-}
-
-impl Size {
-    /// The size of a login's terminal: wide enough that no sign-in link is wrapped.
-    pub const TERMINAL: Self = Self { cols: 1000, rows: 60 };
-}
 
 /// A running program and its terminal. Dropped, its whole tree is ended.
 pub struct Terminal {

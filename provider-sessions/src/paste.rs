@@ -1,0 +1,192 @@
+//! What a person pasted, before it reaches a program.
+
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::provider::{Method, MethodKind, ScanRules};
+
+/// The longest code that is passed on, in characters.
+pub const LONGEST: usize = 512;
+
+/// Why a pasted text cannot be the code; each says to a person what to do.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum PasteError {
+    /// This way of signing in takes no pasted code.
+    #[error("This sign-in takes no pasted code: type the code shown here on the provider's page.")]
+    NotPasted,
+    /// Nothing but blanks.
+    #[error("Nothing was pasted. Copy the code from the page you signed in on.")]
+    Empty,
+    /// More than [`LONGEST`] characters.
+    #[error("That is too long to be the code. Copy only the code.")]
+    TooLong,
+    /// An address of the person's own machine.
+    #[error(
+        "That address only works in a browser on the machine that signs in. Use the link shown here and copy the code from its last page."
+    )]
+    LocalAddress,
+    /// The sign-in link itself.
+    #[error(
+        "That is the link to sign in with. Open it, sign in, and copy the code from its last page."
+    )]
+    SignInLink,
+    /// The right page's address, but without a code in it.
+    #[error("That address has no code in it. Copy the code that the page shows.")]
+    NoCodeInAddress,
+    /// Any other address.
+    #[error("That is a web address, not the code. Copy the code that the page shows.")]
+    OtherAddress,
+    /// Four to ten digits: from an e-mail or an authenticator.
+    #[error(
+        "That looks like a verification code. Type it on the sign-in page, then copy the code it shows at the end."
+    )]
+    VerificationCode,
+    /// No `#`, or nothing before or after it.
+    #[error("That is only a part of the code. Copy all of it, with the # in the middle.")]
+    Incomplete,
+    /// Characters that no code has.
+    #[error("That has characters in it that no code has. Copy only the code.")]
+    OtherCharacters,
+    /// From another link than the one shown.
+    #[error("That code belongs to an earlier attempt. Use the link shown here and paste its code.")]
+    OtherAttempt,
+}
+
+impl PasteError {
+    /// The stable name.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotPasted => "not_pasted",
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::LocalAddress => "local_address",
+            Self::SignInLink => "sign_in_link",
+            Self::NoCodeInAddress => "no_code_in_address",
+            Self::OtherAddress => "other_address",
+            Self::VerificationCode => "verification_code",
+            Self::Incomplete => "incomplete",
+            Self::OtherCharacters => "other_characters",
+            Self::OtherAttempt => "other_attempt",
+        }
+    }
+}
+
+/// Cleans what a person pasted and checks it against the link that was shown.
+///
+/// Blanks, line breaks, controls and invisible characters inside are dropped: they come from
+/// wrapped displays. An address the vendor's page leads to becomes the code that it carries. What
+/// is given back is `code#state`, letters, digits and `_ . ~ -`, [`LONGEST`] at most.
+///
+/// # Errors
+/// Why it cannot be the code; nothing then reaches the program.
+pub fn clean_paste(
+    method: &Method,
+    rules: &ScanRules,
+    link: Option<&str>,
+    text: &str,
+) -> Result<String, PasteError> {
+    if method.kind != MethodKind::PastedCode {
+        return Err(PasteError::NotPasted);
+    }
+    let text: String = text.chars().filter(|&character| !is_invisible(character)).collect();
+    if text.is_empty() {
+        return Err(PasteError::Empty);
+    }
+    let code = if is_address(&text) { from_address(rules, link, &text)? } else { text };
+    check_form(&code)?;
+    check_attempt(rules, link, &code)?;
+    Ok(code)
+}
+
+fn is_invisible(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || crate::screen::misleads(character)
+}
+
+fn is_address(text: &str) -> bool {
+    let scheme = text.find("://").map(|at| &text[..at]);
+    scheme.is_some_and(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric()))
+        || text.starts_with("localhost:")
+        || text.starts_with("localhost/")
+        || text.starts_with("127.0.0.1")
+}
+
+fn from_address(rules: &ScanRules, link: Option<&str>, text: &str) -> Result<String, PasteError> {
+    if link == Some(text) {
+        return Err(PasteError::SignInLink);
+    }
+    let Ok(url) = Url::parse(text) else {
+        let local = text.starts_with("localhost") || text.starts_with("127.0.0.1");
+        return Err(if local { PasteError::LocalAddress } else { PasteError::OtherAddress });
+    };
+    if is_local(&url) {
+        return Err(PasteError::LocalAddress);
+    }
+    let is_callback = rules.callbacks.iter().any(|callback| {
+        Url::parse(callback).is_ok_and(|callback| {
+            url.scheme() == callback.scheme()
+                && url.host() == callback.host()
+                && url.port() == callback.port()
+                && url.path().trim_end_matches('/') == callback.path()
+                && url.username().is_empty()
+                && url.password().is_none()
+        })
+    });
+    if !is_callback {
+        let sign_in = rules.links.iter().any(|rule| url.path().contains(&rule.path));
+        return Err(if sign_in { PasteError::SignInLink } else { PasteError::OtherAddress });
+    }
+    let value = |name: &str| {
+        let mut pairs = url.query_pairs();
+        pairs.find(|pair| pair.0 == name).map(|pair| pair.1.into_owned())
+    };
+    let state_name = rules.state.as_deref().unwrap_or("state");
+    let state = value(state_name).or_else(|| url.fragment().map(str::to_owned));
+    match (value("code"), state) {
+        (Some(code), Some(state)) if !code.is_empty() && !state.is_empty() => {
+            Ok(format!("{code}#{state}"))
+        }
+        _ => Err(PasteError::NoCodeInAddress),
+    }
+}
+
+fn is_local(url: &Url) -> bool {
+    if url.scheme() == "localhost" {
+        return true;
+    }
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => false,
+    }
+}
+
+fn check_form(code: &str) -> Result<(), PasteError> {
+    if code.len() > LONGEST {
+        return Err(PasteError::TooLong);
+    }
+    if (4..=10).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(PasteError::VerificationCode);
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"#_.~-".contains(&byte);
+    if !code.bytes().all(allowed) {
+        return Err(PasteError::OtherCharacters);
+    }
+    match code.split_once('#') {
+        Some((code, state)) if !code.is_empty() && !state.is_empty() && !state.contains('#') => {
+            Ok(())
+        }
+        _ => Err(PasteError::Incomplete),
+    }
+}
+
+fn check_attempt(rules: &ScanRules, link: Option<&str>, code: &str) -> Result<(), PasteError> {
+    let (Some(name), Some(link)) = (rules.state.as_deref(), link) else { return Ok(()) };
+    let Ok(link) = Url::parse(link) else { return Ok(()) };
+    let shown = link.query_pairs().find(|pair| pair.0 == name).map(|pair| pair.1.into_owned());
+    let pasted = code.split_once('#').map(|halves| halves.1);
+    match shown {
+        Some(shown) if pasted != Some(shown.as_str()) => Err(PasteError::OtherAttempt),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! A recorded terminal transcript through the real screen and detector.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::provider::Provider;
+use crate::scan::{Event, Scanner};
+use crate::screen::Size;
+
+/// One line of a replay's output; its [`Display`](fmt::Display) is a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayEvent {
+    /// What the detector found, in order.
+    Seen(Event),
+    /// The end: what a person would be left with.
+    Summary(Summary),
+}
+
+/// The last values seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The sign-in link, https on the provider's host list.
+    pub verification_url: Option<String>,
+    /// The device code.
+    pub device_code: Option<String>,
+    /// Whether a prompt for a pasted code appeared at any time.
+    pub input_asked: bool,
+}
+
+/// Feeds a recording to the detector, `chunk` bytes at a time (all at once without), and hands out
+/// what it finds, a summary last. Time plays no part: any chunk size gives the same events.
+pub fn replay(
+    provider: &Provider,
+    size: Size,
+    chunk: Option<usize>,
+    bytes: &[u8],
+    mut emit: impl FnMut(ReplayEvent),
+) {
+    let mut scanner = Scanner::new(provider, size);
+    let mut summary = Summary::default();
+    let mut hand_out = |events: Vec<Event>| {
+        for event in events {
+            match &event {
+                Event::Link(url) => summary.verification_url = Some(url.clone()),
+                Event::Code(code) => summary.device_code = Some(code.clone()),
+                Event::Prompt { .. } => summary.input_asked = true,
+                _ => {}
+            }
+            emit(ReplayEvent::Seen(event));
+        }
+    };
+    let chunk = chunk.unwrap_or(bytes.len()).max(1);
+    for piece in bytes.chunks(chunk) {
+        hand_out(scanner.push(piece));
+    }
+    hand_out(scanner.finish());
+    emit(ReplayEvent::Summary(summary));
+}
+
+impl fmt::Display for ReplayEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reply;
+        let line = match self {
+            Self::Seen(Event::Line(text)) => Json::Line { text },
+            Self::Seen(Event::Link(url)) => Json::Link { url },
+            Self::Seen(Event::Code(code)) => Json::Code { code },
+            Self::Seen(Event::Prompt { hint }) => Json::Prompt { hint: hint.as_deref() },
+            Self::Seen(Event::PromptGone) => Json::PromptGone,
+            Self::Seen(Event::Reply(bytes)) => {
+                reply = String::from_utf8_lossy(bytes);
+                Json::Reply { text: &reply }
+            }
+            Self::Seen(Event::Failed { code, text }) => Json::Failed { code: code.as_str(), text },
+            Self::Seen(Event::Stored) => Json::Stored,
+            Self::Summary(summary) => Json::Summary {
+                verification_url: summary.verification_url.as_deref(),
+                device_code: summary.device_code.as_deref(),
+                input_asked: summary.input_asked,
+            },
+        };
+        f.write_str(&serde_json::to_string(&line).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// The shapes that are printed.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Json<'a> {
+    Line {
+        text: &'a str,
+    },
+    Link {
+        url: &'a str,
+    },
+    Code {
+        code: &'a str,
+    },
+    Prompt {
+        hint: Option<&'a str>,
+    },
+    PromptGone,
+    Reply {
+        text: &'a str,
+    },
+    Failed {
+        code: &'a str,
+        text: &'a str,
+    },
+    Stored,
+    #[serde(rename_all = "camelCase")]
+    Summary {
+        verification_url: Option<&'a str>,
+        device_code: Option<&'a str>,
+        input_asked: bool,
+    },
+}

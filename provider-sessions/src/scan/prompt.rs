@@ -1,0 +1,145 @@
+//! Whether the program waits for a pasted code.
+
+use crate::provider::{Pattern, ScanRules};
+use crate::screen::Screen;
+
+/// A prompt stands at the end of a line; more of a long one is not looked at.
+const LINE_CHARACTERS: usize = 1024;
+/// How many looks a prompt above an input box may be off the screen before it is gone: while a
+/// program repaints, it comes and goes.
+const PATIENCE: u32 = 16;
+
+/// How the program asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// It does not.
+    No,
+    /// The answer is typed on the prompt's own line: the line's end is the prompt's.
+    Inline,
+    /// The prompt is a heading over an input box.
+    Heading { missing: u32 },
+    /// A code was refused, and the program waits on without a new prompt.
+    Refused,
+}
+
+/// A change in what the program wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Asks { hint: Option<String> },
+    Done,
+}
+
+#[derive(Clone)]
+pub(crate) struct Prompts {
+    patterns: Vec<Pattern>,
+    refusals: Vec<Pattern>,
+    asking: Asking,
+    asked_before: bool,
+    hint: Option<String>,
+}
+
+impl Prompts {
+    pub(crate) fn new(rules: &ScanRules) -> Self {
+        Self {
+            patterns: rules.paste_prompts.clone(),
+            refusals: rules.refusals.clone(),
+            asking: Asking::No,
+            asked_before: false,
+            hint: None,
+        }
+    }
+
+    /// Looks at the line of rows `first..=last`, which changed.
+    pub(crate) fn see(&mut self, screen: &Screen, first: usize, last: usize) -> Option<Change> {
+        if self.patterns.is_empty() || !matches!(self.asking, Asking::No) {
+            return None;
+        }
+        let text = folded(screen, first, last);
+        let inline = self.in_text(&text)?;
+        self.asking = if inline { Asking::Inline } else { Asking::Heading { missing: 0 } };
+        let hint = if self.asked_before { self.hint.take() } else { None };
+        self.asked_before = true;
+        Some(Change::Asks { hint })
+    }
+
+    /// Whether a prompt stands there, and whether the answer goes on its line.
+    fn in_text(&self, text: &str) -> Option<bool> {
+        let end = self.patterns.iter().find_map(|prompt| prompt.find_iter(text).last())?.end();
+        let sign = |character: char| matches!(character, '>' | ':' | '?');
+        Some(text[..end].ends_with(sign) || text[end..].trim_start().starts_with(sign))
+    }
+
+    /// A line was finished.
+    pub(crate) fn told(&mut self, text: &str, safe: &str) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let line = fold(text);
+        let safe = fold(safe);
+        if self.asking == Asking::Inline && self.in_text(&line) == Some(true) {
+            self.asking = Asking::No;
+            self.hint = None;
+            changes.push(Change::Done);
+        } else if self.asking == Asking::Refused {
+            self.asking = Asking::No;
+            changes.push(Change::Done);
+        } else if self.asking == Asking::No && self.asked_before && !line.is_empty() {
+            self.hint = Some(safe.clone());
+        }
+        if self.asked_before
+            && let Some(reason) = self.refusal(&safe)
+        {
+            self.asking = Asking::Refused;
+            changes.push(Change::Asks { hint: Some(safe[reason..].to_owned()) });
+        }
+        changes
+    }
+
+    /// Where a refusal begins in the text.
+    fn refusal(&self, text: &str) -> Option<usize> {
+        self.refusals.iter().find_map(|refusal| refusal.find(text)).map(|found| found.start())
+    }
+
+    /// Whether the text refuses a pasted code while the program waits on.
+    pub(crate) fn is_refusal(&self, text: &str) -> bool {
+        self.refusal(text).is_some()
+    }
+
+    /// Whether a heading is still on the screen; called at looks. `now`: the program is quiet.
+    pub(crate) fn check(&mut self, screen: &Screen, now: bool) -> Option<Change> {
+        let Asking::Heading { missing } = self.asking else { return None };
+        let there = (screen.above()..screen.total())
+            .any(|row| self.in_text(&folded(screen, row, row)).is_some());
+        if there {
+            self.asking = Asking::Heading { missing: 0 };
+        } else if now || missing >= PATIENCE {
+            self.asking = Asking::No;
+            return Some(Change::Done);
+        } else {
+            self.asking = Asking::Heading { missing: missing + 1 };
+        }
+        None
+    }
+}
+
+/// The end of a line's text with runs of blanks folded: programs paint blanks as cursor moves.
+fn folded(screen: &Screen, first: usize, last: usize) -> String {
+    let rows = LINE_CHARACTERS.div_ceil(screen.columns());
+    let mut text = String::new();
+    for row in first.max((last + 1).saturating_sub(rows))..=last {
+        screen.row(row).push_text(&mut text);
+    }
+    fold(&text)
+}
+
+fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len().min(LINE_CHARACTERS));
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+    }
+    match folded.char_indices().rev().nth(LINE_CHARACTERS - 1) {
+        Some((at, _)) => folded.split_off(at),
+        None => folded,
+    }
+}

@@ -1,0 +1,3 @@
+//! The detector on recordings and on what programs might print.
+
+mod recordings;

@@ -1,0 +1,145 @@
+//! Every recording gives its answer, however it is divided.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::provider::{Provider, built_in};
+use crate::replay::{ReplayEvent, Summary, replay};
+use crate::{Event, Scanner, Size};
+
+/// Rows of programs that are not built in: the detector needs data for them, no code.
+const GEMINI: &str = r#"
+id = "gemini"
+name = "Gemini"
+plans = "Google account"
+program = "gemini"
+package = "@google/gemini-cli"
+tested = "0.61.0"
+hosts = ["accounts.google.com"]
+method = [{ id = "google", label = "Google", kind = "pasted_code", args = [] }]
+home = { variable = "HOME", folder = ".gemini", strategy = "in_place", credentials = [] }
+status = { format = "text", args = [], when = [] }
+logout = { args = [] }
+
+[scan]
+links = [{ path = "/auth", complete = "[?&]state=[0-9a-f]{64}(&|$)" }]
+paste_prompts = ["(?i)enter the authorization code"]
+"#;
+
+const GITHUB: &str = r#"
+id = "github"
+name = "GitHub"
+plans = "GitHub account"
+program = "gh"
+package = "gh"
+tested = "2.23.0"
+hosts = ["github.com"]
+method = [{ id = "device", label = "GitHub", kind = "device_code", args = [] }]
+home = { variable = "HOME", folder = ".config/gh", strategy = "in_place", credentials = [] }
+status = { format = "text", args = [], when = [] }
+logout = { args = [] }
+
+[scan]
+links = [{ path = "/login/device", whole = "/login/device$" }]
+code = "[A-Z0-9]{4}-[A-Z0-9]{4}"
+"#;
+
+pub(super) struct Recording {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) size: Size,
+    pub(super) provider: Provider,
+    pub(super) expected: Summary,
+}
+
+pub(super) fn provider(name: &str) -> Provider {
+    match name {
+        "gemini" => Provider::parse(GEMINI).unwrap(),
+        "gh" | "copilot" => Provider::parse(GITHUB).unwrap(),
+        _ => built_in().iter().find(|row| row.id == name).unwrap().as_ref().clone(),
+    }
+}
+
+pub(super) fn recordings() -> Vec<Recording> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts");
+    let json = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    let expected = json("expected.json");
+    expected
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, answer)| {
+            let facts = json(&format!("{name}.json"));
+            let number = |key: &str| u16::try_from(facts[key].as_u64().unwrap()).unwrap();
+            let url = answer["url"].as_str().filter(|url| url.starts_with("https://"));
+            Recording {
+                name: name.clone(),
+                bytes: fs::read(folder.join(format!("{name}.raw"))).unwrap(),
+                size: Size { cols: number("cols"), rows: number("rows") },
+                provider: provider(name.split('-').next().unwrap()),
+                expected: Summary {
+                    verification_url: url.map(str::to_owned),
+                    device_code: answer["code"].as_str().map(str::to_owned),
+                    input_asked: answer["paste_prompt"].as_bool().unwrap(),
+                },
+            }
+        })
+        .collect()
+}
+
+fn events(recording: &Recording, chunk: Option<usize>) -> Vec<ReplayEvent> {
+    let mut events = Vec::new();
+    replay(&recording.provider, recording.size, chunk, &recording.bytes, |event| {
+        events.push(event);
+    });
+    events
+}
+
+#[test]
+fn every_recording_gives_its_answer() {
+    let recordings = recordings();
+    assert!(recordings.len() >= 35, "the fixtures are there");
+    for recording in &recordings {
+        let whole = events(recording, None);
+        let name = &recording.name;
+        assert_eq!(whole.last(), Some(&ReplayEvent::Summary(recording.expected.clone())), "{name}");
+        for chunk in [1, 2, 3, 7, 64, 100, 4096] {
+            assert!(events(recording, Some(chunk)) == whole, "{name} in pieces of {chunk}");
+        }
+    }
+}
+
+/// The links and codes that a recording may announce: its answers, and for one that asks twice
+/// the first link too.
+fn is_whole(recording: &Recording, event: &Event) -> bool {
+    match event {
+        Event::Link(url) => {
+            recording.expected.verification_url.as_deref() == Some(url)
+                || (recording.name.starts_with("gemini")
+                    && url.ends_with("hmdib135j.apps.googleusercontent.com"))
+        }
+        Event::Code(code) => recording.expected.device_code.as_deref() == Some(code),
+        _ => true,
+    }
+}
+
+#[test]
+fn nothing_is_announced_cut_off_wherever_the_output_stops() {
+    for recording in recordings() {
+        let mut scanner = Scanner::new(&recording.provider, recording.size);
+        for end in 0..recording.bytes.len() {
+            let mut events = scanner.push(&recording.bytes[end..=end]);
+            let mut stopped = scanner.clone();
+            events.extend(stopped.settle());
+            events.extend(stopped.finish());
+            for event in &events {
+                let name = &recording.name;
+                assert!(is_whole(&recording, event), "{name} stopped after {end}: {event:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,622 @@
+//! A terminal's screen as text: what a person would see, without colours.
+//!
+//! Rows hold only what was written, so a live 1000 × 60 screen costs kilobytes, and everything
+//! that can grow has a bound. Keyboard and mouse modes are none of its business.
+
+mod parser;
+mod row;
+
+use std::collections::VecDeque;
+
+use unicode_width::UnicodeWidthChar as _;
+
+pub(crate) use parser::{Csi, Parser, Sink};
+pub(crate) use row::{ELLIPSIS, LETTER, Row};
+
+/// The size of a terminal, in character cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Columns, at least 1.
+    pub cols: u16,
+    /// Rows, at least 1.
+    pub rows: u16,
+}
+
+impl Size {
+    /// What a live sign-in runs in: wide enough for every sign-in link on one row.
+    pub const TERMINAL: Self = Self { cols: 1000, rows: 60 };
+}
+
+/// Rows above the screen that a link or a label may still reach into.
+const HISTORY_ROWS: usize = 256;
+
+/// A screen and the rows that scrolled out of it.
+#[derive(Clone)]
+pub(crate) struct Screen {
+    size: Size,
+    rows: VecDeque<Row>,
+    history: VecDeque<Row>,
+    /// Rows that scrolled out and were not yet handed to [`Screen::retire`].
+    leaving: VecDeque<Row>,
+    /// The other screen while a program uses the alternate one, with its cursor.
+    main: Option<(VecDeque<Row>, Cursor)>,
+    cursor: Cursor,
+    saved: Cursor,
+    top: usize,
+    bottom: usize,
+    autowrap: bool,
+    insert: bool,
+    charsets: [Charset; 2],
+    shifted: usize,
+    last: Option<char>,
+    /// The lowest row reached by line feeds: what is above it was told when it was left.
+    pub(crate) frontier: usize,
+    /// Whether what is printed belongs to an accepted hyperlink.
+    pub(crate) linked: bool,
+    /// How often the cursor went up: a program that does so paints.
+    pub(crate) climbs: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Cursor {
+    row: usize,
+    column: usize,
+    /// The last column was written: the next character goes to the next row.
+    wrapping: bool,
+    origin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Charset {
+    Ascii,
+    LineDrawing,
+}
+
+impl Screen {
+    pub(crate) fn new(size: Size) -> Self {
+        let size = Size { cols: size.cols.max(1), rows: size.rows.max(1) };
+        let rows = usize::from(size.rows);
+        Self {
+            size,
+            rows: std::iter::repeat_with(Row::default).take(rows).collect(),
+            history: VecDeque::new(),
+            leaving: VecDeque::new(),
+            main: None,
+            cursor: Cursor::default(),
+            saved: Cursor::default(),
+            top: 0,
+            bottom: rows - 1,
+            autowrap: true,
+            insert: false,
+            charsets: [Charset::Ascii; 2],
+            shifted: 0,
+            last: None,
+            frontier: 0,
+            linked: false,
+            climbs: 0,
+        }
+    }
+
+    // What is on it. Rows are counted from the oldest of the history.
+
+    /// The width, in columns.
+    pub(crate) fn columns(&self) -> usize {
+        usize::from(self.size.cols)
+    }
+
+    /// The height, in rows.
+    pub(crate) fn height(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The number of rows above the screen.
+    pub(crate) fn above(&self) -> usize {
+        self.history.len()
+    }
+
+    /// The number of rows, history included.
+    pub(crate) fn total(&self) -> usize {
+        self.history.len() + self.rows.len()
+    }
+
+    /// The row, counted from the oldest of the history.
+    pub(crate) fn row(&self, index: usize) -> &Row {
+        match index.checked_sub(self.history.len()) {
+            Some(on_screen) => &self.rows[on_screen],
+            None => &self.history[index],
+        }
+    }
+
+    /// The same, to change its marks.
+    pub(crate) fn row_mut(&mut self, index: usize) -> &mut Row {
+        match index.checked_sub(self.history.len()) {
+            Some(on_screen) => &mut self.rows[on_screen],
+            None => &mut self.history[index],
+        }
+    }
+
+    /// The cursor's row, counted from the oldest of the history.
+    pub(crate) fn cursor_row(&self) -> usize {
+        self.history.len() + self.cursor.row
+    }
+
+    /// The column the next character goes to; the width itself when it would wrap.
+    pub(crate) fn cursor_column(&self) -> usize {
+        self.cursor.column + usize::from(self.cursor.wrapping)
+    }
+
+    /// The first row of the text that the terminal wrapped over `index`.
+    pub(crate) fn line_start(&self, mut index: usize) -> usize {
+        while index > 0 && self.row(index - 1).wrapped {
+            index -= 1;
+        }
+        index
+    }
+
+    /// The last row of the text that the terminal wrapped over `index`.
+    pub(crate) fn line_end(&self, mut index: usize) -> usize {
+        while index + 1 < self.total() && self.row(index).wrapped {
+            index += 1;
+        }
+        index
+    }
+
+    /// Whether the cursor is at or below the lowest row reached by line feeds.
+    pub(crate) fn at_frontier(&self) -> bool {
+        self.cursor.row >= self.frontier
+    }
+
+    /// Whether the cursor is just there: the row a plain program is writing.
+    pub(crate) fn on_frontier(&self) -> bool {
+        self.cursor.row == self.frontier
+    }
+
+    /// Everything above the cursor was told.
+    pub(crate) fn settle_frontier(&mut self) {
+        self.frontier = self.cursor.row;
+    }
+
+    /// The answer to "where is the cursor", counted from 1 as programs do.
+    pub(crate) fn cursor_report(&self) -> (usize, usize) {
+        let row = if self.cursor.origin { self.cursor.row - self.top } else { self.cursor.row };
+        (row + 1, self.cursor.column + 1)
+    }
+
+    // Rows that scrolled out.
+
+    /// Whether rows scrolled out since [`Screen::retire`] was last called.
+    pub(crate) fn has_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Hands out the oldest row that scrolled out.
+    pub(crate) fn leave(&mut self) -> Option<Row> {
+        self.leaving.pop_front()
+    }
+
+    /// Keeps a row that was handed out, above the screen.
+    pub(crate) fn retire(&mut self, row: Row) {
+        if self.history.len() == HISTORY_ROWS {
+            self.history.pop_front();
+        }
+        self.history.push_back(row);
+    }
+
+    // What programs do to it.
+
+    /// Writes printable ASCII.
+    pub(crate) fn text(&mut self, mut ascii: &[u8]) {
+        if let Some(&last) = ascii.last() {
+            self.last = Some(char::from(last));
+        }
+        if self.insert || self.charsets[self.shifted] != Charset::Ascii {
+            for &byte in ascii {
+                self.print(char::from(byte));
+            }
+            return;
+        }
+        while !ascii.is_empty() {
+            if self.cursor.wrapping {
+                self.wrap();
+            }
+            let room = self.columns() - self.cursor.column;
+            let (now, later) = ascii.split_at(room.min(ascii.len()));
+            let linked = self.linked;
+            let column = self.cursor.column;
+            self.rows[self.cursor.row].write_ascii(column, now, linked);
+            self.advance(now.len());
+            ascii = later;
+            if self.cursor.wrapping && !self.autowrap {
+                // Without wrapping all that follows overwrites the last column.
+                self.cursor.wrapping = false;
+                let skip = ascii.len().saturating_sub(1);
+                ascii = &ascii[skip..];
+                if let Some(&byte) = ascii.first() {
+                    let column = self.columns() - 1;
+                    self.rows[self.cursor.row].write(column, char::from(byte), 1, linked);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Writes one character; what a person cannot see, or what would only mislead, is dropped.
+    pub(crate) fn print(&mut self, character: char) {
+        let character = self.translated(character);
+        if misleads(character) {
+            return;
+        }
+        let Some(width) = character.width() else { return };
+        if width == 0 {
+            let before = self.cursor.column.checked_sub(usize::from(!self.cursor.wrapping));
+            if let Some(column) = before.and_then(|column| u16::try_from(column).ok()) {
+                self.rows[self.cursor.row].mark(column, character);
+            }
+            return;
+        }
+        let width = width.min(self.columns());
+        if self.cursor.wrapping || self.cursor.column + width > self.columns() {
+            if self.autowrap {
+                self.wrap();
+            } else {
+                self.cursor.column = self.columns() - width;
+                self.cursor.wrapping = false;
+            }
+        }
+        let (column, columns, linked) = (self.cursor.column, self.columns(), self.linked);
+        let row = &mut self.rows[self.cursor.row];
+        if self.insert {
+            row.insert(column, width, columns);
+        }
+        row.write(column, character, width, linked);
+        self.advance(width);
+        self.last = Some(character);
+    }
+
+    /// Writes the last character again, a row's worth at most.
+    pub(crate) fn repeat(&mut self, times: u16) {
+        if let Some(last) = self.last {
+            for _ in 0..times.min(self.size.cols) {
+                self.print(last);
+            }
+        }
+    }
+
+    /// The character printed last.
+    pub(crate) fn last(&self) -> Option<char> {
+        self.last
+    }
+
+    fn translated(&self, character: char) -> char {
+        const BOXES: [char; 31] = [
+            '◆', '▒', '␉', '␌', '␍', '␊', '°', '±', '␤', '␋', '┘', '┐', '┌', '└', '┼', '⎺', '⎻',
+            '─', '⎼', '⎽', '├', '┤', '┴', '┬', '│', '≤', '≥', 'π', '≠', '£', '·',
+        ];
+        match (self.charsets[self.shifted], character) {
+            (Charset::LineDrawing, '`'..='~') => BOXES[character as usize - '`' as usize],
+            _ => character,
+        }
+    }
+
+    fn advance(&mut self, columns: usize) {
+        self.cursor.column += columns;
+        if self.cursor.column >= self.columns() {
+            self.cursor.column = self.columns() - 1;
+            self.cursor.wrapping = true;
+            // Only a wrap makes the next row a part of this one, whatever stood here before.
+            self.rows[self.cursor.row].wrapped = false;
+        }
+    }
+
+    fn wrap(&mut self) {
+        self.rows[self.cursor.row].wrapped = true;
+        self.line_feed();
+        self.cursor.column = 0;
+    }
+
+    /// Down one row, scrolling at the bottom.
+    pub(crate) fn line_feed(&mut self) {
+        self.cursor.wrapping = false;
+        if self.cursor.row == self.bottom {
+            self.scroll_up(self.top, 1);
+        } else if self.cursor.row + 1 < self.rows.len() {
+            self.cursor.row += 1;
+        }
+    }
+
+    /// Up one row, scrolling at the top.
+    pub(crate) fn reverse_line_feed(&mut self) {
+        self.cursor.wrapping = false;
+        if self.cursor.row == self.top {
+            self.scroll_down(self.top, 1);
+        } else {
+            self.up(1);
+        }
+    }
+
+    /// Rows `from` to the bottom of the scrolling region move up.
+    pub(crate) fn scroll_up(&mut self, from: usize, count: usize) {
+        for _ in 0..count.min(self.bottom + 1 - from) {
+            let Some(mut row) = self.rows.remove(from) else { return };
+            if from == 0 {
+                self.frontier = self.frontier.saturating_sub(1);
+            } else {
+                row.wrapped = false;
+            }
+            self.leaving.push_back(row);
+            let blank = self.spare();
+            self.rows.insert(self.bottom, blank);
+        }
+        self.unwrap_edge(from);
+    }
+
+    /// Rows `from` to the bottom of the scrolling region move down.
+    pub(crate) fn scroll_down(&mut self, from: usize, count: usize) {
+        for _ in 0..count.min(self.bottom + 1 - from) {
+            if let Some(mut row) = self.rows.remove(self.bottom) {
+                row.reset();
+                self.rows.insert(from, row);
+            }
+        }
+        self.unwrap_edge(from);
+    }
+
+    /// A row above an edge where rows moved no longer goes on below it, unless it scrolled out.
+    fn unwrap_edge(&mut self, from: usize) {
+        if let Some(above) = from.checked_sub(1) {
+            self.rows[above].wrapped = false;
+        }
+        if self.bottom + 1 < self.rows.len() {
+            self.rows[self.bottom].wrapped = false;
+        }
+    }
+
+    fn spare(&mut self) -> Row {
+        if self.history.len() == HISTORY_ROWS
+            && let Some(mut row) = self.history.pop_front()
+        {
+            row.reset();
+            return row;
+        }
+        Row::default()
+    }
+
+    /// Inserts blank rows at the cursor.
+    pub(crate) fn insert_rows(&mut self, count: u16) {
+        if (self.top..=self.bottom).contains(&self.cursor.row) {
+            self.scroll_down(self.cursor.row, count.into());
+            self.carriage_return();
+        }
+    }
+
+    /// Removes rows at the cursor.
+    pub(crate) fn delete_rows(&mut self, count: u16) {
+        if (self.top..=self.bottom).contains(&self.cursor.row) {
+            self.scroll_up(self.cursor.row, count.into());
+            self.carriage_return();
+        }
+    }
+
+    /// Scrolls the region up.
+    pub(crate) fn pan_up(&mut self, count: u16) {
+        self.scroll_up(self.top, count.into());
+    }
+
+    /// Scrolls the region down.
+    pub(crate) fn pan_down(&mut self, count: u16) {
+        self.scroll_down(self.top, count.into());
+    }
+
+    pub(crate) fn carriage_return(&mut self) {
+        self.cursor.column = 0;
+        self.cursor.wrapping = false;
+    }
+
+    pub(crate) fn backspace(&mut self) {
+        self.cursor.column = self.cursor.column.saturating_sub(1);
+        self.cursor.wrapping = false;
+    }
+
+    /// To the next tab stop; stops are every eight columns.
+    pub(crate) fn tab(&mut self, times: u16) {
+        let column = (self.cursor.column / 8).saturating_add(usize::from(times)) * 8;
+        self.go_to_column(column);
+    }
+
+    /// To the tab stop before.
+    pub(crate) fn back_tab(&mut self, times: u16) {
+        let column = self.cursor.column.div_ceil(8).saturating_sub(usize::from(times)) * 8;
+        self.go_to_column(column);
+    }
+
+    pub(crate) fn up(&mut self, rows: u16) {
+        let floor = if self.cursor.row >= self.top { self.top } else { 0 };
+        let row = self.cursor.row.saturating_sub(rows.into()).max(floor);
+        self.climb(row);
+    }
+
+    pub(crate) fn down(&mut self, rows: u16) {
+        let last = self.rows.len() - 1;
+        let ceiling = if self.cursor.row <= self.bottom { self.bottom } else { last };
+        let row = (self.cursor.row + usize::from(rows)).min(ceiling);
+        self.climb(row);
+    }
+
+    pub(crate) fn right(&mut self, columns: u16) {
+        self.go_to_column(self.cursor.column + usize::from(columns));
+    }
+
+    pub(crate) fn left(&mut self, columns: u16) {
+        self.go_to_column(self.cursor.column.saturating_sub(columns.into()));
+    }
+
+    pub(crate) fn go_to_column(&mut self, column: usize) {
+        self.cursor.column = column.min(self.columns() - 1);
+        self.cursor.wrapping = false;
+    }
+
+    /// To a row counted from 0, within the region when the program asked for that.
+    pub(crate) fn go_to_row(&mut self, row: usize) {
+        let row = if self.cursor.origin {
+            (row + self.top).min(self.bottom)
+        } else {
+            row.min(self.rows.len() - 1)
+        };
+        self.climb(row);
+    }
+
+    fn climb(&mut self, row: usize) {
+        if row < self.cursor.row {
+            self.climbs += 1;
+        }
+        self.cursor.row = row;
+        self.cursor.wrapping = false;
+    }
+
+    /// Blanks from the cursor to the end (0), from the start to the cursor (1), or all (2, 3).
+    pub(crate) fn erase_display(&mut self, how: u16) {
+        let row = self.cursor.row;
+        match how {
+            0 => {
+                self.erase_line(0);
+                self.rows.range_mut(row + 1..).for_each(|row| row.erase(0, usize::MAX));
+                self.frontier = self.frontier.min(row);
+            }
+            1 => {
+                self.erase_line(1);
+                self.rows.range_mut(..row).for_each(|row| row.erase(0, usize::MAX));
+            }
+            2 => {
+                self.rows.iter_mut().for_each(|row| row.erase(0, usize::MAX));
+                self.frontier = 0;
+            }
+            _ => {}
+        }
+    }
+
+    /// Blanks the same parts of the cursor's row.
+    pub(crate) fn erase_line(&mut self, how: u16) {
+        let column = self.cursor.column;
+        let row = &mut self.rows[self.cursor.row];
+        match how {
+            0 => row.erase(column, usize::MAX),
+            1 => row.erase(0, column + 1),
+            2 => row.erase(0, usize::MAX),
+            _ => {}
+        }
+        self.cursor.wrapping = false;
+    }
+
+    /// Whether [`Screen::erase_line`] would leave nothing of the cursor's row.
+    pub(crate) fn erases_all(&self, how: u16) -> bool {
+        let row = &self.rows[self.cursor.row];
+        match how {
+            0 => self.cursor.column == 0,
+            1 => self.cursor.column + 1 >= row.len(),
+            _ => how == 2,
+        }
+    }
+
+    pub(crate) fn erase_columns(&mut self, count: u16) {
+        let column = self.cursor.column;
+        self.rows[self.cursor.row].erase(column, column + usize::from(count));
+    }
+
+    pub(crate) fn insert_columns(&mut self, count: u16) {
+        let (column, columns) = (self.cursor.column, self.columns());
+        self.rows[self.cursor.row].insert(column, count.into(), columns);
+    }
+
+    pub(crate) fn delete_columns(&mut self, count: u16) {
+        let column = self.cursor.column;
+        self.rows[self.cursor.row].delete(column, count.into());
+    }
+
+    /// Sets the scrolling region, rows counted from 1; 0 is the last row.
+    pub(crate) fn region(&mut self, top: u16, bottom: u16) {
+        let last = self.rows.len();
+        let top = usize::from(top.max(1)) - 1;
+        let bottom = if bottom == 0 { last } else { usize::from(bottom).min(last) } - 1;
+        if top < bottom || last == 1 {
+            (self.top, self.bottom) = (top.min(bottom), bottom);
+            self.go_to_row(0);
+            self.go_to_column(0);
+        }
+    }
+
+    pub(crate) fn save_cursor(&mut self) {
+        self.saved = self.cursor;
+    }
+
+    pub(crate) fn restore_cursor(&mut self) {
+        let saved = self.saved;
+        self.climb(saved.row);
+        self.cursor = saved;
+    }
+
+    pub(crate) fn set_origin(&mut self, on: bool) {
+        self.cursor.origin = on;
+        self.go_to_row(0);
+        self.go_to_column(0);
+    }
+
+    pub(crate) fn set_autowrap(&mut self, on: bool) {
+        self.autowrap = on;
+    }
+
+    pub(crate) fn set_insert(&mut self, on: bool) {
+        self.insert = on;
+    }
+
+    /// `ESC ( 0` and its kin: `slot` 0 or 1.
+    pub(crate) fn set_charset(&mut self, slot: usize, name: u8) {
+        self.charsets[slot] = if name == b'0' { Charset::LineDrawing } else { Charset::Ascii };
+    }
+
+    /// SO (1) and SI (0).
+    pub(crate) fn shift(&mut self, slot: usize) {
+        self.shifted = slot;
+    }
+
+    /// Shows the alternate screen, blank, or the main one as it was.
+    pub(crate) fn alternate(&mut self, on: bool) {
+        if on && self.main.is_none() {
+            let blank = std::iter::repeat_with(Row::default).take(self.rows.len()).collect();
+            let rows = std::mem::replace(&mut self.rows, blank);
+            self.main = Some((rows, self.cursor));
+            self.frontier = 0;
+        } else if !on && let Some((rows, cursor)) = self.main.take() {
+            self.rows = rows;
+            self.cursor = cursor;
+            self.frontier = cursor.row;
+        }
+        // Nothing on one screen goes on upon the other.
+        if let Some(row) = self.history.back_mut() {
+            row.wrapped = false;
+        }
+    }
+
+    /// As after switching the terminal on, but for the history.
+    pub(crate) fn reset(&mut self) {
+        let history = std::mem::take(&mut self.history);
+        let climbs = self.climbs;
+        *self = Self::new(self.size);
+        self.history = history;
+        self.climbs = climbs + 1;
+        if let Some(row) = self.history.back_mut() {
+            row.wrapped = false;
+        }
+    }
+}
+
+/// Characters that change how others look, or hide: bidirectional overrides, zero-width marks,
+/// invisible letters and tags. A log line is no place for them.
+pub(crate) fn misleads(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}'
+        | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
