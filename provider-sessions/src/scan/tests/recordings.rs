@@ -9,39 +9,13 @@ use crate::provider::{Provider, built_in};
 use crate::replay::{ReplayEvent, Summary, replay};
 use crate::{Event, Scanner, Size};
 
-/// Rows of programs that are not built in: the detector needs data for them, no code.
+/// What is to be known of programs that are not built in: data, no code.
 const GEMINI: &str = r#"
-id = "gemini"
-name = "Gemini"
-plans = "Google account"
-program = "gemini"
-package = "@google/gemini-cli"
-tested = "0.61.0"
-hosts = ["accounts.google.com"]
-method = [{ id = "google", label = "Google", kind = "pasted_code", args = [] }]
-home = { variable = "HOME", folder = ".gemini", strategy = "in_place", credentials = [] }
-status = { format = "text", args = [], when = [] }
-logout = { args = [] }
-
-[scan]
 links = [{ path = "/auth", complete = "[?&]state=[0-9a-f]{64}(&|$)" }]
 paste_prompts = ["(?i)enter the authorization code"]
 "#;
 
 const GITHUB: &str = r#"
-id = "github"
-name = "GitHub"
-plans = "GitHub account"
-program = "gh"
-package = "gh"
-tested = "2.23.0"
-hosts = ["github.com"]
-method = [{ id = "device", label = "GitHub", kind = "device_code", args = [] }]
-home = { variable = "HOME", folder = ".config/gh", strategy = "in_place", credentials = [] }
-status = { format = "text", args = [], when = [] }
-logout = { args = [] }
-
-[scan]
 links = [{ path = "/login/device", whole = "/login/device$" }]
 code = "[A-Z0-9]{4}-[A-Z0-9]{4}"
 "#;
@@ -55,10 +29,17 @@ pub(super) struct Recording {
 }
 
 pub(super) fn provider(name: &str) -> Provider {
+    let built_in = |id: &str| built_in().iter().find(|row| row.id == id).unwrap().as_ref().clone();
+    let other = |host: &str, scan: &str| Provider {
+        hosts: vec![host.to_owned()],
+        scan: toml::from_str(scan).unwrap(),
+        failures: Vec::new(),
+        ..built_in("codex")
+    };
     match name {
-        "gemini" => Provider::parse(GEMINI).unwrap(),
-        "gh" | "copilot" => Provider::parse(GITHUB).unwrap(),
-        _ => built_in().iter().find(|row| row.id == name).unwrap().as_ref().clone(),
+        "gemini" => other("accounts.google.com", GEMINI),
+        "gh" | "copilot" => other("github.com", GITHUB),
+        id => built_in(id),
     }
 }
 
