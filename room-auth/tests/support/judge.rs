@@ -1,0 +1,236 @@
+//! Reads the corpus, puts each token before a verifier, and compares what it says with the row.
+//!
+//! Comparing is apart from verifying, so that the comparison itself can be tested: a checker that
+//! never complains would make every corpus green.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use room_auth::hmac::LegacySecrets;
+use room_auth::{
+    AuthError, Clock, Credential, IssuerPolicy, KeySet, Principal, Standing, Verifier,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One line of `tokens.jsonl`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) class: String,
+    pub(crate) setup: String,
+    pub(crate) jwks: Option<String>,
+    pub(crate) source: Source,
+    pub(crate) now: u64,
+    pub(crate) expect: Expect,
+    pub(crate) status: Option<u16>,
+    pub(crate) reason: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) token: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    Bearer,
+    Access,
+    Logout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Expect {
+    Accept,
+    Reject,
+}
+
+/// What became of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Accepted { role: String, subject: String },
+    Refused { status: u16, reason: String },
+}
+
+/// Where a row and its outcome differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    WronglyAccepted(String),
+    WronglyRefused(String, Outcome),
+    /// Refused as it should be, for another reason or with another status.
+    OtherRefusal(String, Outcome),
+    /// Let in as it should be, as somebody else.
+    OtherCaller(String, Outcome),
+}
+
+/// The row against the outcome; pure.
+pub(crate) fn compare(row: &Row, outcome: &Outcome) -> Option<Fault> {
+    let name = row.name.clone();
+    match (row.expect, outcome) {
+        (Expect::Reject, Outcome::Accepted { .. }) => Some(Fault::WronglyAccepted(name)),
+        (Expect::Accept, Outcome::Refused { .. }) => {
+            Some(Fault::WronglyRefused(name, outcome.clone()))
+        }
+        (Expect::Reject, Outcome::Refused { status, reason }) => {
+            let as_told = row.status == Some(*status) && row.reason.as_ref() == Some(reason);
+            (!as_told).then(|| Fault::OtherRefusal(name, outcome.clone()))
+        }
+        (Expect::Accept, Outcome::Accepted { role, subject }) => {
+            let as_told = row.role.as_ref() == Some(role) && row.subject.as_ref() == Some(subject);
+            (!as_told).then(|| Fault::OtherCaller(name, outcome.clone()))
+        }
+    }
+}
+
+pub(crate) static TOKENS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    include_str!("../corpus/tokens.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is a row"))
+        .collect()
+});
+
+static KEY_SETS: LazyLock<HashMap<String, Value>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../corpus/jwks.json")).expect("the key sets are JSON")
+});
+
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../corpus/policy.json")).expect("the policy is JSON")
+});
+
+#[derive(Deserialize)]
+struct Policy {
+    instance: String,
+    setups: HashMap<String, Vec<Issuer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+enum Issuer {
+    Jwks {
+        issuer: String,
+        audience: String,
+        jwks: String,
+        #[serde(default)]
+        service: bool,
+    },
+    LegacyHmac {
+        issuer: String,
+        audience: String,
+        secrets: Vec<String>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// A key set as its endpoint would serve it.
+pub(crate) fn key_set_document(name: &str) -> Vec<u8> {
+    match &KEY_SETS[name] {
+        Value::String(text) => text.clone().into_bytes(),
+        document => document.to_string().into_bytes(),
+    }
+}
+
+/// A clock that shows what a row says.
+#[derive(Debug)]
+pub(crate) struct SetClock {
+    start: Instant,
+    unix_seconds: AtomicU64,
+}
+
+impl SetClock {
+    pub(crate) fn at(unix_seconds: u64) -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), unix_seconds: AtomicU64::new(unix_seconds) })
+    }
+
+    pub(crate) fn set(&self, unix_seconds: u64) {
+        self.unix_seconds.store(unix_seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.unix_seconds.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.start
+    }
+}
+
+/// The verifiers the corpus speaks of, each made once.
+#[derive(Default)]
+pub(crate) struct Worlds {
+    made: HashMap<(String, Option<String>), World>,
+}
+
+enum World {
+    /// Its key set holds nothing usable: the source of the keys has failed.
+    NoKeys,
+    Verifier(Arc<SetClock>, Box<Verifier>),
+}
+
+impl Worlds {
+    /// What the row's world says to the row's token.
+    pub(crate) fn judge(&mut self, row: &Row) -> Outcome {
+        let world = self
+            .made
+            .entry((row.setup.clone(), row.jwks.clone()))
+            .or_insert_with(|| World::make(&row.setup, row.jwks.as_deref()));
+        match world {
+            World::NoKeys => Outcome::Refused { status: 503, reason: "no_keys".to_owned() },
+            World::Verifier(clock, verifier) => {
+                clock.set(row.now);
+                outcome(verifier.verify(Credential::Bearer(&row.token)))
+            }
+        }
+    }
+}
+
+impl World {
+    fn make(setup: &str, jwks: Option<&str>) -> Self {
+        let clock = SetClock::at(0);
+        let mut builder = Verifier::builder(POLICY.instance.as_str())
+            .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+            .allow_legacy_beside_keys();
+        for issuer in &POLICY.setups[setup] {
+            builder = builder.issuer(match issuer {
+                Issuer::Jwks { issuer, audience, jwks: usual, service } => {
+                    let document = key_set_document(jwks.unwrap_or(usual));
+                    let Ok(parsed) = KeySet::parse(&document) else { return Self::NoKeys };
+                    IssuerPolicy::static_keys(issuer, parsed.keys)
+                        .audience(audience)
+                        .service(*service)
+                }
+                Issuer::LegacyHmac { issuer, audience, secrets } => {
+                    let secret = |at: usize| SecretString::from(secrets[at].as_str());
+                    let made = LegacySecrets::new(&secret(0))
+                        .and_then(|made| made.with_previous(&secret(1)))
+                        .expect("the secrets are long enough");
+                    IssuerPolicy::legacy_hmac(Arc::new(made)).issuer(issuer).audience(audience)
+                }
+                Issuer::Other => panic!("{setup}: an issuer this checker does not know"),
+            });
+        }
+        let verifier = builder.build().expect("the corpus has a sound policy");
+        Self::Verifier(clock, Box::new(verifier))
+    }
+}
+
+fn outcome(verdict: Result<Arc<Principal>, AuthError>) -> Outcome {
+    match verdict {
+        Ok(principal) => Outcome::Accepted {
+            role: match principal.standing() {
+                Standing::Person(role) => role.as_str().to_owned(),
+                Standing::Service => "service".to_owned(),
+            },
+            subject: principal.identity().subject.clone(),
+        },
+        Err(error) => Outcome::Refused {
+            status: error.status().as_u16(),
+            reason: error.reason().code().to_owned(),
+        },
+    }
+}
