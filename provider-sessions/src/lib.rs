@@ -1,8 +1,13 @@
 //! Signs command-line programs in, in a real terminal that nobody sits at.
 
+mod driver;
 pub mod environment;
+pub mod error;
 pub mod failure;
+mod home;
 pub mod launcher;
+mod login;
+pub mod manager;
 pub mod paste;
 pub mod process;
 pub mod provider;
@@ -12,11 +17,15 @@ pub mod replay;
 pub mod scan;
 pub mod screen;
 pub mod session;
+pub mod status;
 pub mod sweep;
 
 pub use environment::{child_environment, find_program};
+pub use error::SessionError;
 pub use failure::{Failure, FailureCode};
+pub use home::InPlaceReason;
 pub use launcher::{Launcher, Spec, run_launcher_if_asked};
+pub use manager::{Connected, Disconnected, Observer, SessionManager, Settings};
 pub use paste::{PasteError, clean_paste};
 pub use process::{Exit, Output, SpawnError, harden_self, run};
 pub use provider::Provider;
@@ -24,4 +33,5 @@ pub use pty::{Terminal, open_terminal};
 pub use scan::{Event, Scanner};
 pub use screen::Size;
 pub use session::{Line, SessionId, SessionView, Status, Step, Stream};
+pub use status::ProviderStatus;
 pub use sweep::{DirectoryMark, Marker, MarkerScope, Swept, sweep};

@@ -19,6 +19,12 @@ pub const MARKER_VARIABLE: &str = "ROOM_SESSION";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryMark(String);
 
+impl fmt::Display for DirectoryMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl DirectoryMark {
     /// The mark of that directory. A path that cannot be resolved stands for itself.
     pub fn of(directory: &Path) -> Self {
@@ -45,7 +51,7 @@ impl Marker {
 
 impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.directory.0, self.session)
+        write!(f, "{}/{}", self.directory, self.session)
     }
 }
 

@@ -1,0 +1,341 @@
+//! Runs one sign-in: the terminal's bytes to the scanner, its events to the [`Login`], the
+//! person's code to the terminal, and at the end the program's own word on whether it worked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::failure::FailureCode;
+use crate::home::Plan;
+use crate::login::{Ending, Input};
+use crate::manager::{Inner, Live};
+use crate::process::Exit;
+use crate::provider::{Method, Provider};
+use crate::pty::{Terminal, open_terminal};
+use crate::scan::{Event, Scanner};
+use crate::screen::Size;
+use crate::session::Stream;
+
+/// A program this quiet has said what it has to say: a link at the very end is whole.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// Lines are sent together when they come faster than this.
+const BATCH: Duration = Duration::from_millis(20);
+
+/// … or when they are this many bytes.
+const BATCH_BYTES: usize = 16 * 1024;
+
+/// A link comes within a second; after this long without one the person is told.
+const STUCK: Duration = Duration::from_secs(20);
+
+/// Between the pasted text and Enter: together, long texts are taken for a paste and not submitted.
+const BEFORE_ENTER: Duration = Duration::from_millis(300);
+
+/// After the program's exit its last output is still read for this long.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// By then the launcher has killed whatever was left of the tree.
+const GONE: Duration = Duration::from_secs(6);
+
+/// What a sign-in is started with.
+pub(crate) struct Start {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) method: Method,
+    pub(crate) program: std::path::PathBuf,
+    pub(crate) plan: Plan,
+    /// Cleaned codes to type.
+    pub(crate) pastes: mpsc::Receiver<String>,
+}
+
+/// Runs a sign-in to its end; the scratch home is gone when this returns.
+pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
+    let Start { provider, method, program, plan, mut pastes } = start;
+    match launch(&inner, &live, &provider, &method, program, &plan).await {
+        Ok(terminal) => {
+            inner.apply(&live, Input::Launched);
+            let exit = Drive::new(&inner, &live, &provider, terminal).run(&mut pastes).await;
+            if let Some(exit) = exit {
+                settle(&inner, &live, &provider, &plan, exit).await;
+            }
+        }
+        Err((code, detail)) => inner.apply(&live, Input::NotLaunched(code, detail)),
+    }
+    let discarded = blocking(move || plan.discard()).await;
+    if let Err(error) = discarded {
+        tracing::warn!(session = %live.id, %error, "scratch home not removed");
+    }
+    inner.finished(&live).await;
+}
+
+async fn launch(
+    inner: &Inner,
+    live: &Live,
+    provider: &Provider,
+    method: &Method,
+    program: std::path::PathBuf,
+    plan: &Plan,
+) -> Result<Terminal, (FailureCode, String)> {
+    let (preparing, rules) = (plan.clone(), provider.home.clone());
+    blocking(move || preparing.prepare(&rules))
+        .await
+        .map_err(|error| (FailureCode::CannotStore, format!("No folder to sign in in: {error}")))?;
+    let mut args = method.args.clone();
+    if plan.moved_to().is_some() {
+        args.extend(provider.home.scratch_args.iter().cloned());
+    }
+    let spec = inner.spec(provider, program, args, plan.moved_to(), Some(live.id));
+    open_terminal(inner.launcher(), spec, Size::TERMINAL)
+        .await
+        .map_err(|error| (FailureCode::LaunchFailed, error.to_string()))
+}
+
+/// The program ended by itself: ask its own status command, keep the credentials, ask again.
+async fn settle(
+    inner: &Inner,
+    live: &Arc<Live>,
+    provider: &Arc<Provider>,
+    plan: &Plan,
+    exit: Exit,
+) {
+    inner.apply(live, Input::Exited(exit));
+    if !live.is_active() {
+        return;
+    }
+    if plan.moved_to().is_some() {
+        // From here to the rename a cancel still means that nothing was stored.
+        let asked = tokio::select! {
+            asked = inner.ask(provider, plan.moved_to(), Some(live.id)) => asked,
+            ending = live.ending() => {
+                inner.apply(live, Input::Ending(ending));
+                return inner.apply(live, Input::Gone);
+            }
+        };
+        if asked != Ok(true) {
+            return inner.apply(live, Input::Answered(asked));
+        }
+        let (keeping, rules) = (plan.clone(), provider.home.clone());
+        if let Err(error) = blocking(move || keeping.keep(&rules)).await {
+            return inner.apply(live, Input::NotKept(error.to_string()));
+        }
+    }
+    let answer = inner.ask(provider, None, Some(live.id)).await;
+    inner.apply(live, Input::Answered(answer));
+}
+
+/// The loop around one terminal.
+struct Drive<'a> {
+    inner: &'a Inner,
+    live: &'a Arc<Live>,
+    terminal: Terminal,
+    scanner: Scanner,
+    /// Lines not yet sent, and their bytes.
+    lines: Vec<String>,
+    line_bytes: usize,
+    /// When the lines must be sent.
+    flush_at: Option<Instant>,
+    last_flush: Option<Instant>,
+    /// When the program counts as quiet.
+    settle_at: Option<Instant>,
+    stuck_at: Option<Instant>,
+    /// When Enter follows the pasted text.
+    enter_at: Option<Instant>,
+    seen_link: bool,
+}
+
+impl<'a> Drive<'a> {
+    fn new(inner: &'a Inner, live: &'a Arc<Live>, provider: &Provider, terminal: Terminal) -> Self {
+        Self {
+            inner,
+            live,
+            terminal,
+            scanner: Scanner::new(provider, Size::TERMINAL),
+            lines: Vec::new(),
+            line_bytes: 0,
+            flush_at: None,
+            last_flush: None,
+            settle_at: None,
+            stuck_at: Some(Instant::now() + STUCK),
+            enter_at: None,
+            seen_link: false,
+        }
+    }
+
+    /// Until the program is gone: its exit, or nothing when it was ended from outside.
+    async fn run(mut self, pastes: &mut mpsc::Receiver<String>) -> Option<Exit> {
+        let timeout = Instant::now() + self.inner.limits().timeout;
+        let mut buffer = vec![0; 16 * 1024];
+        let mut exit = None;
+        let mut open = true;
+        let mut drained_at = None;
+        while open || exit.is_none() {
+            let timers = [self.flush_at, self.settle_at, self.stuck_at, self.enter_at, drained_at];
+            let next = timers.into_iter().flatten().fold(timeout, Instant::min);
+            tokio::select! {
+                read = self.terminal.read(&mut buffer), if open => match read {
+                    Ok(0) | Err(_) => open = false,
+                    Ok(count) => self.feed(&buffer[..count]).await,
+                },
+                ended = self.terminal.exited(), if exit.is_none() => {
+                    exit = Some(ended);
+                    drained_at = Some(Instant::now() + DRAIN);
+                }
+                Some(code) = pastes.recv(), if exit.is_none() => self.paste(&code).await,
+                ending = self.live.ending() => return self.end(ending).await,
+                () = sleep_until(next) => {
+                    let now = Instant::now();
+                    if now >= timeout {
+                        self.live.end(Ending::TimedOut);
+                    }
+                    if drained_at.is_some_and(|at| now >= at) {
+                        open = false;
+                    }
+                    self.tick(now).await;
+                }
+            }
+        }
+        let events = self.scanner.finish();
+        self.take(events).await;
+        self.flush();
+        // The launcher ends what the program left behind; nobody waits longer than it may take.
+        let _ = tokio::time::timeout(GONE, self.terminal.gone()).await;
+        exit
+    }
+
+    /// Ends the whole tree and waits until it is gone.
+    async fn end(mut self, ending: Ending) -> Option<Exit> {
+        self.inner.apply(self.live, Input::Ending(ending));
+        self.terminal.stop();
+        let mut buffer = vec![0; 16 * 1024];
+        let deadline = Instant::now() + GONE;
+        let mut open = true;
+        loop {
+            tokio::select! {
+                () = self.terminal.gone() => break,
+                () = sleep_until(deadline) => break,
+                read = self.terminal.read(&mut buffer), if open => match read {
+                    Ok(0) | Err(_) => open = false,
+                    Ok(count) => self.feed(&buffer[..count]).await,
+                },
+            }
+        }
+        let events = self.scanner.finish();
+        self.take(events).await;
+        self.flush();
+        drop(self.terminal);
+        self.inner.sweep(self.live.id).await;
+        self.inner.apply(self.live, Input::Gone);
+        None
+    }
+
+    async fn feed(&mut self, bytes: &[u8]) {
+        let events = self.scanner.push(bytes);
+        let now = Instant::now();
+        self.settle_at = Some(now + SETTLED);
+        if !self.seen_link {
+            self.stuck_at = Some(now + STUCK);
+        }
+        self.take(events).await;
+    }
+
+    async fn tick(&mut self, now: Instant) {
+        if self.settle_at.is_some_and(|at| now >= at) {
+            self.settle_at = None;
+            let events = self.scanner.settle();
+            self.take(events).await;
+        }
+        if self.stuck_at.is_some_and(|at| now >= at) {
+            self.stuck_at = None;
+            self.show_unfinished();
+            self.inner.apply(self.live, Input::Stuck);
+        }
+        if self.enter_at.is_some_and(|at| now >= at) {
+            self.enter_at = None;
+            self.type_in(b"\r").await;
+        }
+        if self.flush_at.is_some_and(|at| now >= at) {
+            self.flush();
+        }
+    }
+
+    /// A question is often a line without an end: the person must see it.
+    fn show_unfinished(&mut self) {
+        let line = self.scanner.current_line();
+        if !line.trim().is_empty() {
+            self.lines.push(line);
+        }
+        self.flush();
+    }
+
+    async fn take(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Line(text) => self.add_line(text),
+                Event::Reply(bytes) => {
+                    if let Err(error) = self.terminal.write(&bytes).await {
+                        tracing::debug!(%error, "terminal query not answered");
+                    }
+                }
+                Event::Link(_) | Event::Code(_) | Event::Prompt { .. } => {
+                    self.seen_link = true;
+                    self.stuck_at = None;
+                    self.inner.apply(self.live, Input::Seen(event));
+                }
+                Event::PromptGone | Event::Failed { .. } | Event::Stored => {
+                    self.inner.apply(self.live, Input::Seen(event));
+                }
+            }
+        }
+    }
+
+    fn add_line(&mut self, text: String) {
+        self.line_bytes += text.len();
+        self.lines.push(text);
+        let now = Instant::now();
+        if self.line_bytes >= BATCH_BYTES {
+            self.flush();
+        } else if self.flush_at.is_none() {
+            // The first line after a pause goes out at once, the next ones share a message.
+            let earliest = self.last_flush.map_or(now, |last| last + BATCH);
+            if earliest <= now {
+                self.flush();
+            } else {
+                self.flush_at = Some(earliest);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.flush_at = None;
+        self.line_bytes = 0;
+        if !self.lines.is_empty() {
+            self.last_flush = Some(Instant::now());
+            self.inner.write(self.live, Stream::Terminal, std::mem::take(&mut self.lines));
+        }
+    }
+
+    /// Types a pasted code; Enter follows by itself.
+    async fn paste(&mut self, code: &str) {
+        self.scanner.mask(code);
+        self.type_in(code.as_bytes()).await;
+        self.enter_at = Some(Instant::now() + BEFORE_ENTER);
+    }
+
+    async fn type_in(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.terminal.write(bytes).await {
+            let remark = format!("The code could not be typed: {error}");
+            self.inner.write(self.live, Stream::Room, vec![remark]);
+        }
+    }
+}
+
+/// File work off the async threads.
+async fn blocking(
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> std::io::Result<()> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(std::io::Error::other(error)),
+    }
+}

@@ -1,0 +1,46 @@
+//! What a caller of [`SessionManager`](crate::SessionManager) may be told.
+
+use crate::home::InPlaceReason;
+use crate::paste::PasteError;
+
+/// Why a request about a sign-in was not done; each variant is a different thing to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No row of that name.
+    #[error("no such provider")]
+    UnknownProvider,
+    /// The provider has no sign-in method of that name.
+    #[error("no such sign-in method")]
+    UnknownMethod,
+    /// No such sign-in, or it is long over and forgotten.
+    #[error("no such sign-in")]
+    UnknownSession,
+    /// The program is not on this machine.
+    #[error("{program} is not installed on this machine; install it with `{command}`")]
+    NotInstalled {
+        /// The executable that was looked for.
+        program: String,
+        /// The command that installs it.
+        command: String,
+    },
+    /// Only a sign-in that ends the earlier one first would work; the person is asked.
+    #[error("signing in again signs {name} out first, because {reason}")]
+    WouldSignOut {
+        /// The provider's name.
+        name: String,
+        /// Why no scratch home can be used.
+        reason: InPlaceReason,
+    },
+    /// The sign-in is over.
+    #[error("this sign-in is over")]
+    Over,
+    /// The program does not ask for a code now.
+    #[error("no code is asked for right now")]
+    NotAsked,
+    /// What was pasted cannot be right.
+    #[error(transparent)]
+    BadPaste(#[from] PasteError),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}

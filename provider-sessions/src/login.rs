@@ -1,0 +1,451 @@
+//! One live sign-in as a state machine: what happened goes in, what a person sees comes out.
+//!
+//! Pure: no clock, no process, no lock. `driver.rs` feeds it, `manager.rs` owns it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::failure::{Failure, FailureCode};
+use crate::process::Exit;
+use crate::provider::{Method, MethodKind, Provider};
+use crate::scan::Event;
+use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
+
+/// Why a sign-in is being ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A person asked for it.
+    Cancelled,
+    /// The server is stopping.
+    Shutdown,
+    /// Its time is up.
+    TimedOut,
+}
+
+/// What a [`Login`] is told about its terminal and its aftermath.
+pub(crate) enum Input {
+    /// The program runs.
+    Launched,
+    /// The program could not be started, or its home not be prepared.
+    NotLaunched(FailureCode, String),
+    /// The scanner saw something.
+    Seen(Event),
+    /// The program has been quiet for a while and no link is there.
+    Stuck,
+    /// A pasted code was taken and is being typed.
+    Pasted,
+    /// It is being ended.
+    Ending(Ending),
+    /// The program ended by itself.
+    Exited(Exit),
+    /// The program's own status command was asked: signed in or not, or no answer.
+    Answered(Result<bool, String>),
+    /// The new credentials could not be put in place.
+    NotKept(String),
+    /// The whole process tree is gone after [`Input::Ending`].
+    Gone,
+}
+
+/// How much of a sign-in is kept for a person who joins late.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Room's own limit for the whole sign-in.
+    pub(crate) timeout: Duration,
+    /// Lines kept; the oldest go first and are counted.
+    pub(crate) max_lines: usize,
+}
+
+/// One sign-in.
+pub(crate) struct Login {
+    view: SessionView,
+    limits: Limits,
+    method: Method,
+    /// The last reason the program gave for failing.
+    said: Option<FailureCode>,
+    ending: Option<Ending>,
+    next_line: u64,
+}
+
+impl Login {
+    pub(crate) fn new(
+        provider: &Provider,
+        method: &Method,
+        started_by: &str,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Self {
+        let command = std::iter::once(provider.program.as_str())
+            .chain(method.args.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let view = SessionView {
+            id: SessionId::random(),
+            provider: provider.id.clone(),
+            method: method.id.clone(),
+            status: Status::Starting,
+            step: Step::Launching,
+            command,
+            started_at: now,
+            updated_at: now,
+            ended_at: None,
+            deadline: after(now, limits.timeout),
+            exit_code: None,
+            verification_url: None,
+            device_code: None,
+            awaiting_input: false,
+            input_hint: None,
+            failure: None,
+            notice: None,
+            started_by: started_by.to_owned(),
+            lines: std::collections::VecDeque::new(),
+            dropped_lines: 0,
+        };
+        Self { view, limits, method: method.clone(), said: None, ending: None, next_line: 1 }
+    }
+
+    pub(crate) fn view(&self) -> &SessionView {
+        &self.view
+    }
+
+    /// Adds finished lines; the caller tells the observer.
+    pub(crate) fn write(
+        &mut self,
+        stream: Stream,
+        texts: Vec<String>,
+        now: Timestamp,
+    ) -> Vec<Line> {
+        let new: Vec<Line> = texts
+            .into_iter()
+            .map(|text| {
+                let id = self.next_line;
+                self.next_line += 1;
+                Line { id, stream, text, at: now }
+            })
+            .collect();
+        self.view.lines.extend(new.iter().cloned());
+        let surplus = self.view.lines.len().saturating_sub(self.limits.max_lines);
+        self.view.lines.drain(..surplus);
+        self.view.dropped_lines += surplus as u64;
+        self.view.updated_at = now;
+        new
+    }
+
+    /// Takes one input; true when something other than lines changed.
+    pub(crate) fn apply(&mut self, input: Input, provider: &Provider, now: Timestamp) -> bool {
+        if !self.view.is_active() {
+            return false;
+        }
+        let before = self.heads();
+        match input {
+            Input::Launched => self.view.status = Status::Running,
+            Input::NotLaunched(code, detail) => {
+                self.write(Stream::Room, vec![detail], now);
+                self.fail(code, provider, now);
+            }
+            Input::Seen(event) => self.see(event, now),
+            Input::Stuck => {
+                let code = if self.view.lines.is_empty() {
+                    FailureCode::NoAnswer
+                } else {
+                    FailureCode::Unrecognised
+                };
+                self.view.notice = Some(Failure::of(code, provider));
+            }
+            Input::Pasted => {
+                self.view.awaiting_input = false;
+                self.view.input_hint = None;
+                self.view.step = Step::Storing;
+            }
+            Input::Ending(why) => {
+                self.ending.get_or_insert(why);
+                self.view.step = Step::Cancelling;
+                self.view.awaiting_input = false;
+            }
+            Input::Exited(exit) => self.exited(exit, provider, now),
+            Input::Answered(Ok(true)) => self.end(Status::Completed, None, now),
+            Input::Answered(Ok(false)) => self.fail(FailureCode::NotSignedIn, provider, now),
+            Input::Answered(Err(detail)) => {
+                self.write(Stream::Room, vec![detail], now);
+                self.fail(FailureCode::NotSignedIn, provider, now);
+            }
+            Input::NotKept(detail) => {
+                self.write(Stream::Room, vec![detail], now);
+                self.fail(FailureCode::CannotStore, provider, now);
+            }
+            Input::Gone => self.gone(provider, now),
+        }
+        let changed = before != self.heads();
+        if changed {
+            self.view.updated_at = now;
+        }
+        changed
+    }
+
+    /// The view less what [`Self::write`] reports.
+    fn heads(&mut self) -> SessionView {
+        let lines = std::mem::take(&mut self.view.lines);
+        let started_at = self.view.started_at;
+        let heads = SessionView { updated_at: started_at, dropped_lines: 0, ..self.view.clone() };
+        self.view.lines = lines;
+        heads
+    }
+
+    fn see(&mut self, event: Event, now: Timestamp) {
+        // While it is being ended, what the program still says is only a line.
+        if self.ending.is_some() {
+            return;
+        }
+        match event {
+            Event::Link(url) => {
+                self.view.verification_url = Some(url);
+                self.view.notice = None;
+                self.approve();
+            }
+            Event::Code(code) => {
+                if self.view.device_code.as_ref() != Some(&code) {
+                    if let Some(seconds) = self.method.code_lifetime_s {
+                        let ends = after(now, Duration::from_secs(seconds.into()));
+                        self.view.deadline =
+                            ends.min(after(self.view.started_at, self.limits.timeout));
+                    }
+                    self.view.device_code = Some(code);
+                }
+                self.view.notice = None;
+                self.approve();
+            }
+            Event::Prompt { hint } => {
+                // A device-code program never asks for a paste; what looks like one is noise.
+                if self.method.kind == MethodKind::PastedCode {
+                    self.view.awaiting_input = true;
+                    self.view.input_hint = hint;
+                    self.view.notice = None;
+                    self.view.step = Step::AwaitingInput;
+                }
+            }
+            Event::PromptGone => self.view.awaiting_input = false,
+            Event::Failed { code, .. } => self.said = Some(code),
+            Event::Stored => self.view.step = Step::Storing,
+            Event::Line(_) | Event::Reply(_) => {}
+        }
+    }
+
+    /// There is something to approve, unless the person already went further.
+    fn approve(&mut self) {
+        if self.view.step == Step::Launching {
+            self.view.step = Step::AwaitingApproval;
+        }
+    }
+
+    fn exited(&mut self, exit: Exit, provider: &Provider, now: Timestamp) {
+        self.view.exit_code = exit.code.or(exit.signal.map(|signal| 128 + signal));
+        self.view.awaiting_input = false;
+        self.view.notice = None;
+        if self.ending.is_some() {
+            return;
+        }
+        if exit.code == Some(0) {
+            self.view.step = Step::Verifying;
+        } else {
+            self.fail(self.said.unwrap_or(FailureCode::ProgramDied), provider, now);
+        }
+    }
+
+    fn gone(&mut self, provider: &Provider, now: Timestamp) {
+        match self.ending {
+            Some(Ending::TimedOut) => {
+                let code = match self.view.device_code {
+                    Some(_) => FailureCode::Expired,
+                    None => FailureCode::Timeout,
+                };
+                self.end(Status::TimedOut, Some(Failure::of(code, provider)), now);
+            }
+            Some(Ending::Cancelled | Ending::Shutdown) | None => {
+                let failure = Failure::of(FailureCode::Canceled, provider);
+                self.end(Status::Canceled, Some(failure), now);
+            }
+        }
+    }
+
+    fn fail(&mut self, code: FailureCode, provider: &Provider, now: Timestamp) {
+        self.end(Status::Failed, Some(Failure::of(code, provider)), now);
+    }
+
+    fn end(&mut self, status: Status, failure: Option<Failure>, now: Timestamp) {
+        self.view.status = status;
+        self.view.step = Step::Done;
+        self.view.ended_at = Some(now);
+        self.view.failure = failure;
+        self.view.notice = None;
+        self.view.awaiting_input = false;
+    }
+}
+
+fn after(start: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| start.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider;
+
+    const LIMITS: Limits = Limits { timeout: Duration::from_mins(15), max_lines: 3 };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn exit(code: i32) -> Input {
+        Input::Exited(Exit { code: Some(code), signal: None })
+    }
+
+    fn prompt(hint: Option<&str>) -> Input {
+        Input::Seen(Event::Prompt { hint: hint.map(ToOwned::to_owned) })
+    }
+
+    fn link(url: &str) -> Input {
+        Input::Seen(Event::Link(url.to_owned()))
+    }
+
+    fn failed(code: FailureCode) -> Input {
+        Input::Seen(Event::Failed { code, text: String::new() })
+    }
+
+    /// Runs the inputs, a second apart, and returns the login.
+    fn play(row: usize, inputs: Vec<Input>) -> Login {
+        let row = &provider::built_in()[row];
+        let method = row.method(None).unwrap();
+        let mut login = Login::new(row, method, "owner", LIMITS, at(0));
+        for (second, input) in (1..).zip(inputs) {
+            login.apply(input, row, at(second));
+        }
+        login
+    }
+
+    #[track_caller]
+    fn check(login: &Login, status: Status, step: Step, failure: Option<FailureCode>) {
+        let view = login.view();
+        assert_eq!((view.status, view.step), (status, step));
+        assert_eq!(view.failure.as_ref().map(|failure| failure.code), failure);
+        assert_eq!(view.ended_at.is_some(), !status.is_active());
+    }
+
+    #[test]
+    fn a_device_sign_in_goes_through_its_steps() {
+        let mut inputs = vec![Input::Launched];
+        check(&play(0, vec![Input::Launched]), Status::Running, Step::Launching, None);
+        inputs.push(link("https://auth.openai.com/codex/device"));
+        inputs.push(Input::Seen(Event::Code("ABCD-E1F2G".to_owned())));
+        let login = play(0, inputs);
+        check(&login, Status::Running, Step::AwaitingApproval, None);
+        assert_eq!(login.view().device_code.as_deref(), Some("ABCD-E1F2G"));
+
+        let done = play(0, vec![Input::Launched, exit(0)]);
+        check(&done, Status::Running, Step::Verifying, None);
+        let done = play(0, vec![Input::Launched, exit(0), Input::Answered(Ok(true))]);
+        check(&done, Status::Completed, Step::Done, None);
+        assert_eq!(done.view().exit_code, Some(0));
+    }
+
+    #[test]
+    fn exit_code_0_is_not_success_by_itself() {
+        let no = play(0, vec![Input::Launched, exit(0), Input::Answered(Ok(false))]);
+        check(&no, Status::Failed, Step::Done, Some(FailureCode::NotSignedIn));
+        let lost = Input::NotKept("disk full".to_owned());
+        let no = play(0, vec![Input::Launched, exit(0), lost]);
+        check(&no, Status::Failed, Step::Done, Some(FailureCode::CannotStore));
+        assert_eq!(no.view().lines.back().unwrap().text, "disk full");
+    }
+
+    #[test]
+    fn a_failure_is_what_the_program_said_last() {
+        let said = vec![Input::Launched, failed(FailureCode::DeviceCodesOff), exit(1)];
+        check(&play(0, said), Status::Failed, Step::Done, Some(FailureCode::DeviceCodesOff));
+        let silent = vec![Input::Launched, exit(7)];
+        check(&play(0, silent), Status::Failed, Step::Done, Some(FailureCode::ProgramDied));
+        let killed = Input::Exited(Exit { code: None, signal: Some(9) });
+        let killed = play(0, vec![Input::Launched, killed]);
+        check(&killed, Status::Failed, Step::Done, Some(FailureCode::ProgramDied));
+        assert_eq!(killed.view().exit_code, Some(137));
+        let text = play(0, vec![Input::Launched, failed(FailureCode::Refused), exit(0)]);
+        check(&text, Status::Running, Step::Verifying, None);
+    }
+
+    #[test]
+    fn a_pasted_code_is_asked_for_taken_and_asked_for_again() {
+        let asked = play(1, vec![Input::Launched, prompt(None)]);
+        check(&asked, Status::Running, Step::AwaitingInput, None);
+        assert!(asked.view().awaiting_input);
+        let taken = play(1, vec![Input::Launched, prompt(None), Input::Pasted]);
+        check(&taken, Status::Running, Step::Storing, None);
+        assert!(!taken.view().awaiting_input);
+        let again = vec![Input::Launched, prompt(None), Input::Pasted, prompt(Some("not whole"))];
+        let again = play(1, again);
+        assert!(again.view().awaiting_input);
+        assert_eq!(again.view().input_hint.as_deref(), Some("not whole"));
+        let device = play(0, vec![Input::Launched, prompt(None)]);
+        assert!(!device.view().awaiting_input, "codex never asks for a paste");
+    }
+
+    #[test]
+    fn ending_waits_for_the_tree_and_says_why() {
+        let cancel = || Input::Ending(Ending::Cancelled);
+        let going = play(0, vec![Input::Launched, cancel(), exit(143)]);
+        check(&going, Status::Running, Step::Cancelling, None);
+        let gone = play(0, vec![Input::Launched, cancel(), exit(143), Input::Gone]);
+        check(&gone, Status::Canceled, Step::Done, Some(FailureCode::Canceled));
+        let late = vec![Input::Launched, cancel(), link("https://auth.openai.com/codex/device")];
+        assert_eq!(play(0, late).view().verification_url, None);
+
+        let slow = || Input::Ending(Ending::TimedOut);
+        let no_code = play(0, vec![Input::Launched, slow(), Input::Gone]);
+        check(&no_code, Status::TimedOut, Step::Done, Some(FailureCode::Timeout));
+        let code = Input::Seen(Event::Code("ABCD-EFGH".to_owned()));
+        let unused = play(0, vec![Input::Launched, code, slow(), cancel(), Input::Gone]);
+        check(&unused, Status::TimedOut, Step::Done, Some(FailureCode::Expired));
+    }
+
+    #[test]
+    fn what_is_over_stays_as_it_is() {
+        let inputs =
+            vec![Input::Launched, exit(0), Input::Answered(Ok(true)), Input::Gone, exit(1)];
+        check(&play(0, inputs), Status::Completed, Step::Done, None);
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_or_something_unknown_gets_a_notice() {
+        let silent = play(0, vec![Input::Launched, Input::Stuck]);
+        check(&silent, Status::Running, Step::Launching, None);
+        assert_eq!(silent.view().notice.as_ref().unwrap().code, FailureCode::NoAnswer);
+        let row = &provider::built_in()[0];
+        let mut asking = play(0, vec![Input::Launched]);
+        asking.write(Stream::Terminal, vec!["Continue? ".to_owned()], at(2));
+        asking.apply(Input::Stuck, row, at(22));
+        assert_eq!(asking.view().notice.as_ref().unwrap().code, FailureCode::Unrecognised);
+        asking.apply(link("https://auth.openai.com/codex/device"), row, at(23));
+        assert_eq!(asking.view().notice, None);
+    }
+
+    #[test]
+    fn the_deadline_is_the_codes_or_our_own_whichever_is_first() {
+        let login = play(0, vec![Input::Launched]);
+        assert_eq!(login.view().deadline, at(900));
+        let login = play(0, vec![Input::Seen(Event::Code("ABCD-EFGH".to_owned()))]);
+        assert_eq!(login.view().deadline, at(900), "our own limit began first");
+    }
+
+    #[test]
+    fn old_lines_go_first_and_are_counted() {
+        let mut login = play(0, vec![Input::Launched]);
+        let texts = (1..=5).map(|number| number.to_string()).collect();
+        let new = login.write(Stream::Terminal, texts, at(9));
+        assert_eq!(new.len(), 5, "a listener still hears all of them");
+        let kept: Vec<_> = login.view().lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(kept, ["3", "4", "5"]);
+        assert_eq!((login.view().dropped_lines, login.view().lines[0].id), (2, 3));
+    }
+}

@@ -1,0 +1,249 @@
+//! Whether a provider's program is there and signed in, as the program itself says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::launcher::{Launcher, Spec};
+use crate::process::{Output, run};
+use crate::provider::{AccountFile, Provider, StatusCommand};
+use crate::session::SessionId;
+
+/// A status command that takes longer is ended.
+pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(20);
+
+/// The longest credentials file that is read for an account's name.
+const ACCOUNT_FILE_BYTES: u64 = 256 * 1024;
+
+/// What is known of one provider, from the last time its program was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProviderStatus {
+    /// The provider's id.
+    pub provider: String,
+    /// Whether its program is on this machine.
+    pub installed: bool,
+    /// The program's version.
+    pub version: Option<String>,
+    /// What that version means for signing in, when it is not the tested one.
+    pub version_note: Option<String>,
+    /// Signed in or not; nothing before the first answer, or when the program gave none.
+    pub connected: Option<bool>,
+    /// How it is signed in, in the program's word.
+    pub method: Option<String>,
+    /// Whose account; whole, so mask it before it is shown.
+    pub account: Option<String>,
+    /// The account's plan.
+    pub plan: Option<String>,
+    /// When the program was asked.
+    pub checked_at: Option<Timestamp>,
+    /// Why there is no answer.
+    pub error: Option<String>,
+    /// When a sign-in was last asked for.
+    pub requested_at: Option<Timestamp>,
+    /// When it was last signed out through Room.
+    pub disconnected_at: Option<Timestamp>,
+    /// The live sign-in.
+    pub session: Option<SessionId>,
+}
+
+/// What one answer of the status command says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) connected: Option<bool>,
+    pub(crate) method: Option<String>,
+    pub(crate) account: Option<String>,
+    pub(crate) plan: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+impl Answer {
+    fn unknown(error: impl Into<String>) -> Self {
+        Self { error: Some(error.into()), ..Self::default() }
+    }
+}
+
+/// Runs the status command and reads its answer; `folder` is where the credentials are.
+pub(crate) async fn ask(
+    provider: &Provider,
+    launcher: &Launcher,
+    spec: Spec,
+    folder: &Path,
+) -> Answer {
+    match run(launcher, spec, PROBE_LIMIT).await {
+        Ok(output) if output.timed_out => {
+            Answer::unknown(format!("{} gave no answer in {PROBE_LIMIT:?}", provider.program))
+        }
+        Ok(output) => read_answer(&provider.status, &output, folder),
+        Err(error) => Answer::unknown(error.to_string()),
+    }
+}
+
+fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answer {
+    match command {
+        StatusCommand::Text { when, signed_out, account, .. } => {
+            let text = format!("{}\n{}", output.stdout, output.stderr);
+            let found = when.iter().find(|known| known.pattern.is_match(&text));
+            match (output.exit.code, found) {
+                (Some(0), Some(known)) => {
+                    let (account, plan) = account.as_ref().map_or((None, None), |rule| {
+                        read_account(rule, folder).unwrap_or_default()
+                    });
+                    Answer {
+                        connected: Some(true),
+                        method: Some(known.method.clone()),
+                        account,
+                        plan,
+                        error: None,
+                    }
+                }
+                (Some(_), None) if signed_out.is_match(&text) => {
+                    Answer { connected: Some(false), ..Answer::default() }
+                }
+                _ => Answer::unknown(last_line(&text)),
+            }
+        }
+        StatusCommand::Json { connected, method, email, plan, .. } => {
+            let Ok(answer) = serde_json::from_str::<Value>(&output.stdout) else {
+                return Answer::unknown(last_line(&format!(
+                    "{}\n{}",
+                    output.stdout, output.stderr
+                )));
+            };
+            let text = |pointer: &str| {
+                answer.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
+            };
+            match answer.pointer(connected).and_then(Value::as_bool) {
+                Some(true) => Answer {
+                    connected: Some(true),
+                    method: text(method),
+                    account: text(email),
+                    plan: text(plan),
+                    error: None,
+                },
+                Some(false) => Answer { connected: Some(false), ..Answer::default() },
+                None => Answer::unknown("its status answer has another shape than we know"),
+            }
+        }
+    }
+}
+
+/// The e-mail address and the plan in a stored JWT. It is shown, never trusted, so not verified.
+fn read_account(rule: &AccountFile, folder: &Path) -> Option<(Option<String>, Option<String>)> {
+    let path = folder.join(&rule.file);
+    let found = std::fs::metadata(&path).ok()?;
+    if !found.is_file() || found.len() > ACCOUNT_FILE_BYTES {
+        return None;
+    }
+    let stored: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let payload = stored.pointer(&rule.token)?.as_str()?.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    let text = |pointer: &str| claims.pointer(pointer)?.as_str().map(ToOwned::to_owned);
+    Some((text(&rule.email), text(&rule.plan)))
+}
+
+fn last_line(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output");
+    crate::redact::Redactor::default().line(line.trim())
+}
+
+/// What a version other than the tested one means.
+pub(crate) fn version_note(version: &str, tested: &str) -> Option<String> {
+    let number = |text: &str| -> Option<Vec<u64>> {
+        text.split('.').map(|part| part.parse().ok()).collect()
+    };
+    let (found, known) = (number(version)?, number(tested)?);
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Less => {
+            Some(format!("older than {tested}, which Room was tested with"))
+        }
+        std::cmp::Ordering::Greater => {
+            Some(format!("newer than {tested}, which Room was tested with"))
+        }
+    }
+}
+
+/// The first dotted number of a `--version` answer.
+pub(crate) fn read_version(text: &str) -> Option<String> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .find(|word| word.split('.').filter(|part| !part.is_empty()).count() >= 3)
+        .map(|word| word.trim_matches('.').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Exit;
+    use crate::provider;
+
+    fn output(code: i32, stdout: &str, stderr: &str) -> Output {
+        Output {
+            exit: Exit { code: Some(code), signal: None },
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+            timed_out: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(provider: usize, output: &Output, connected: Option<bool>, method: Option<&str>) {
+        let row = &provider::built_in()[provider];
+        let answer = read_answer(&row.status, output, Path::new("/nonexistent"));
+        assert_eq!(answer.connected, connected, "{answer:?}");
+        assert_eq!(answer.method.as_deref(), method);
+        assert_eq!(answer.error.is_some(), connected.is_none());
+    }
+
+    #[test]
+    fn codex_answers_in_words() {
+        check(0, &output(1, "", "Not logged in\n"), Some(false), None);
+        check(0, &output(0, "", "Logged in using ChatGPT\n"), Some(true), Some("chatgpt"));
+        check(
+            0,
+            &output(0, "", "API key configured - sk-mock-***bcdef\n"),
+            Some(true),
+            Some("api_key"),
+        );
+        check(0, &output(1, "", "Error checking login status: failed to deserialize"), None, None);
+        check(0, &output(0, "", "a new wording"), None, None);
+    }
+
+    #[test]
+    fn claude_answers_in_json() {
+        let signed_in = r#"{"loggedIn": true, "authMethod": "claude.ai", "email": "a@b.example"}"#;
+        check(1, &output(0, signed_in, ""), Some(true), Some("claude.ai"));
+        check(1, &output(1, r#"{"loggedIn":false,"authMethod":"none"}"#, ""), Some(false), None);
+        check(1, &output(1, "crashed", ""), None, None);
+        check(1, &output(0, "{}", ""), None, None);
+    }
+
+    #[test]
+    fn an_account_is_read_from_the_stored_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let claims =
+            r#"{"email":"p@x.example","https://api.openai.com/auth":{"chatgpt_plan_type":"plus"}}"#;
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let stored = serde_json::json!({"tokens": {"id_token": token}}).to_string();
+        std::fs::write(dir.path().join("auth.json"), stored).unwrap();
+        let row = &provider::built_in()[0];
+        let answer =
+            read_answer(&row.status, &output(0, "", "Logged in using ChatGPT"), dir.path());
+        assert_eq!(answer.account.as_deref(), Some("p@x.example"));
+        assert_eq!(answer.plan.as_deref(), Some("plus"));
+    }
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        assert_eq!(read_version("codex-cli 0.169.0\n").as_deref(), Some("0.169.0"));
+        assert_eq!(read_version("2.1.329 (Claude Code)").as_deref(), Some("2.1.329"));
+        assert_eq!(read_version("no number"), None);
+        assert_eq!(version_note("2.1.329", "2.1.329"), None);
+        assert!(version_note("2.1.99", "2.1.329").unwrap().starts_with("older"));
+        assert!(version_note("0.170.0", "0.169.0").unwrap().starts_with("newer"));
+    }
+}

@@ -1,0 +1,290 @@
+//! The session manager with real terminals, real processes and fake programs.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use provider_sessions::{
+    FailureCode, Launcher, Line, Observer, ProviderStatus, SessionError, SessionId, SessionManager,
+    SessionView, Settings, Status, Step, provider,
+};
+
+const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
+
+/// Everything the manager said, in order.
+#[derive(Default)]
+struct Heard {
+    steps: Mutex<Vec<(Status, Step)>>,
+    lines: Mutex<Vec<Line>>,
+}
+
+impl Observer for Heard {
+    fn status(&self, view: &SessionView) {
+        self.steps.lock().unwrap().push((view.status, view.step));
+    }
+
+    fn lines(&self, _: &SessionView, new: &[Line]) {
+        self.lines.lock().unwrap().extend(new.iter().cloned());
+    }
+
+    fn provider(&self, _: &ProviderStatus) {}
+}
+
+struct Bench {
+    manager: SessionManager,
+    heard: Arc<Heard>,
+    home: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// A manager over the fake programs, with a home of its own.
+    fn new() -> Self {
+        let fakes = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fakes");
+        Self::with_programs(&fakes)
+    }
+
+    fn with_programs(programs: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [home, data_dir] = ["home", "data"].map(|name| folder.path().join(name));
+        fs::create_dir(&home).unwrap();
+        fs::create_dir(&data_dir).unwrap();
+        let path = format!("{}:/usr/bin:/bin", programs.display());
+        let settings = Settings {
+            data_dir,
+            provider_home: home.clone(),
+            environment: vec![("PATH".to_owned(), path)],
+            launcher: Launcher {
+                program: env!("CARGO_BIN_EXE_in-terminal").into(),
+                args: vec!["__child".into()],
+            },
+            login_timeout: Duration::from_secs(30),
+            max_lines: 100,
+            keep: Duration::from_mins(1),
+        };
+        let heard = Arc::new(Heard::default());
+        let rows = provider::built_in().to_vec();
+        let manager = SessionManager::new(settings, rows, heard.clone());
+        Self { manager, heard, home, _folder: folder }
+    }
+
+    async fn connect(&self, provider: &str) -> SessionView {
+        self.manager.connect(provider, None, "owner", false).await.unwrap().view
+    }
+
+    fn view(&self, id: SessionId) -> SessionView {
+        self.manager.with_session(id, Clone::clone).unwrap()
+    }
+
+    /// Waits until the sign-in looks like that.
+    async fn until(&self, id: SessionId, wanted: impl Fn(&SessionView) -> bool) -> SessionView {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let view = self.view(id);
+            if wanted(&view) {
+                return view;
+            }
+            assert!(Instant::now() < deadline, "still {view:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn answer(&self, text: &str) {
+        fs::write(self.home.join("answer"), text).unwrap();
+    }
+
+    fn stored(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.home.join(file)).ok()
+    }
+
+    fn scratch_homes(&self) -> usize {
+        let entries = fs::read_dir(self.home.join(".codex")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_type().unwrap().is_dir()).count()
+    }
+}
+
+fn failure(view: &SessionView) -> Option<FailureCode> {
+    view.failure.as_ref().map(|failure| failure.code)
+}
+
+#[tokio::test]
+async fn codex_is_signed_in_by_a_code_and_out_again() {
+    let bench = Bench::new();
+    let id = bench.connect("codex").await.id;
+    let view = bench.until(id, |view| view.device_code.is_some()).await;
+    assert_eq!(view.verification_url.as_deref(), Some("https://auth.openai.com/codex/device"));
+    assert_eq!(
+        (view.step, view.device_code.as_deref()),
+        (Step::AwaitingApproval, Some("ABCD-E1F2G"))
+    );
+
+    let joined = bench.manager.connect("codex", None, "another", false).await.unwrap();
+    assert!(joined.reused && joined.view.id == id && joined.view.started_by == "owner");
+
+    bench.answer("approved");
+    let view = bench.until(id, |view| !view.is_active()).await;
+    assert_eq!((view.status, failure(&view), view.exit_code), (Status::Completed, None, Some(0)));
+    assert!(bench.stored(".codex/auth.json").is_some());
+    let status = bench.manager.verify("codex").await.unwrap();
+    assert_eq!((status.installed, status.connected), (true, Some(true)));
+    assert_eq!(status.version.as_deref(), Some("0.169.0"));
+    assert_eq!(bench.scratch_homes(), 0);
+
+    let done = bench.manager.disconnect("codex").await.unwrap();
+    assert!(done.ok, "{done:?}");
+    assert_eq!(done.removed, [bench.home.join(".codex/auth.json")]);
+    assert_eq!(bench.stored(".codex/auth.json"), None);
+
+    let lines: Vec<String> =
+        bench.heard.lines.lock().unwrap().iter().map(|line| line.text.clone()).collect();
+    assert!(lines.contains(&"Successfully logged in".to_owned()), "{lines:?}");
+    let steps: Vec<Step> =
+        bench.heard.steps.lock().unwrap().iter().map(|(_, step)| *step).collect();
+    let rank = |step: &Step| *step as u8;
+    assert!(steps.windows(2).all(|pair| rank(&pair[0]) <= rank(&pair[1])), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_failed_or_cancelled_codex_sign_in_keeps_the_earlier_one() {
+    let bench = Bench::new();
+    fs::create_dir(bench.home.join(".codex")).unwrap();
+    fs::write(bench.home.join(".codex/auth.json"), "earlier").unwrap();
+    for (answer, code) in
+        [("declined", FailureCode::Refused), ("nothing-stored", FailureCode::NotSignedIn)]
+    {
+        bench.answer("");
+        let id = bench.connect("codex").await.id;
+        bench.until(id, |view| view.device_code.is_some()).await;
+        bench.answer(answer);
+        let view = bench.until(id, |view| !view.is_active()).await;
+        assert_eq!((view.status, failure(&view)), (Status::Failed, Some(code)));
+        assert_eq!(bench.stored(".codex/auth.json").as_deref(), Some("earlier"));
+    }
+    bench.answer("");
+    let id = bench.connect("codex").await.id;
+    bench.until(id, |view| view.device_code.is_some()).await;
+    let view = bench.manager.cancel(id).await.unwrap();
+    assert_eq!((view.status, failure(&view)), (Status::Canceled, Some(FailureCode::Canceled)));
+    assert_eq!(bench.manager.cancel(id).await.unwrap().status, Status::Canceled, "repeatable");
+    assert_eq!(bench.stored(".codex/auth.json").as_deref(), Some("earlier"));
+    assert_eq!(bench.scratch_homes(), 0);
+}
+
+#[tokio::test]
+async fn claude_takes_a_pasted_code() {
+    let bench = Bench::new();
+    let id = bench.connect("claude").await.id;
+    let view = bench.until(id, |view| view.awaiting_input).await;
+    assert!(view.verification_url.is_some_and(|url| url.ends_with(STATE)));
+
+    let other = bench.manager.input(id, &format!("good-code#{}", "x".repeat(43)));
+    assert!(matches!(other, Err(SessionError::BadPaste(_))), "{other:?}");
+    assert!(bench.view(id).awaiting_input, "the program has not seen it");
+
+    let code = format!("good-abcdef#{STATE}");
+    let sent = bench.manager.input(id, &format!(" {code}\n")).unwrap();
+    assert!(!sent.awaiting_input);
+    assert!(matches!(bench.manager.input(id, &code), Err(SessionError::NotAsked)));
+    let view = bench.until(id, |view| !view.is_active()).await;
+    assert_eq!((view.status, failure(&view)), (Status::Completed, None), "{view:#?}");
+    assert!(matches!(bench.manager.input(id, &code), Err(SessionError::Over)));
+    let text = format!("{:?}{:?}", view, bench.heard.lines.lock().unwrap());
+    assert!(!text.contains("good-abcdef"), "the pasted code is shown: {text}");
+
+    let status = bench.manager.verify("claude").await.unwrap();
+    assert_eq!(status.account.as_deref(), Some("person@x.example"));
+    assert_eq!(status.plan.as_deref(), Some("pro"));
+}
+
+#[tokio::test]
+async fn a_refused_code_ends_claude_with_the_reason() {
+    let bench = Bench::new();
+    let id = bench.connect("claude").await.id;
+    bench.until(id, |view| view.awaiting_input).await;
+    bench.manager.input(id, &format!("bad-abcdef#{STATE}")).unwrap();
+    let view = bench.until(id, |view| !view.is_active()).await;
+    assert_eq!((view.status, failure(&view)), (Status::Failed, Some(FailureCode::Refused)));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named_with_how_to_install_it() {
+    let empty = tempfile::tempdir().unwrap();
+    let bench = Bench::with_programs(empty.path());
+    let refused = bench.manager.connect("codex", None, "owner", false).await.unwrap_err();
+    assert!(refused.to_string().contains("npm install -g @openai/codex@"), "{refused}");
+    let status = bench.manager.verify("codex").await.unwrap();
+    assert_eq!((status.installed, status.connected), (false, Some(false)));
+    let unknown = bench.manager.connect("nobody", None, "owner", false).await;
+    assert!(matches!(unknown, Err(SessionError::UnknownProvider)));
+    let method = bench.manager.connect("codex", Some("telepathy"), "owner", false).await;
+    assert!(matches!(method, Err(SessionError::UnknownMethod)));
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_run_fails_with_its_reason() {
+    let programs = tempfile::tempdir().unwrap();
+    let broken = programs.path().join("codex");
+    fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&broken, mode).unwrap();
+    let bench = Bench::with_programs(programs.path());
+    let id = bench.connect("codex").await.id;
+    let view = bench.until(id, |view| !view.is_active()).await;
+    assert_eq!((view.status, failure(&view)), (Status::Failed, Some(FailureCode::LaunchFailed)));
+    assert!(view.lines.iter().any(|line| line.text.contains("codex")), "{view:#?}");
+}
+
+#[tokio::test]
+async fn what_would_sign_the_person_out_is_asked_first() {
+    let bench = Bench::new();
+    fs::create_dir(bench.home.join(".codex")).unwrap();
+    let config = "cli_auth_credentials_store = \"keyring\"\n";
+    fs::write(bench.home.join(".codex/config.toml"), config).unwrap();
+    let asked = bench.manager.connect("codex", None, "owner", false).await;
+    assert!(matches!(asked, Err(SessionError::WouldSignOut { .. })), "{asked:?}");
+    bench.answer("approved");
+    let agreed = bench.manager.connect("codex", None, "owner", true).await.unwrap();
+    let view = bench.until(agreed.view.id, |view| !view.is_active()).await;
+    assert_eq!(view.status, Status::Completed);
+}
+
+#[tokio::test]
+async fn many_connects_at_once_start_one_program() {
+    let bench = Bench::new();
+    let connects = (0..20).map(|_| {
+        let manager = bench.manager.clone();
+        tokio::spawn(async move { manager.connect("codex", None, "owner", false).await.unwrap() })
+    });
+    let connects: Vec<_> = connects.collect();
+    let mut started = 0;
+    for connect in connects {
+        started += usize::from(!connect.await.unwrap().reused);
+    }
+    assert_eq!(started, 1);
+    bench.manager.shutdown().await;
+    let view = bench.manager.latest("codex").unwrap().unwrap();
+    assert_eq!(view.status, Status::Canceled);
+    let late = bench.manager.connect("codex", None, "owner", false).await;
+    assert!(matches!(late, Err(SessionError::Stopping)));
+}
+
+#[tokio::test]
+async fn a_sign_in_made_outside_is_noticed() {
+    let bench = Bench::new();
+    bench.manager.start();
+    let connected = || bench.manager.status()[0].connected;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let mut signed_in = false;
+    while connected() != Some(true) {
+        if connected() == Some(false) && !signed_in {
+            fs::create_dir(bench.home.join(".codex")).unwrap();
+            fs::write(bench.home.join(".codex/auth.json"), "{}").unwrap();
+            signed_in = true;
+        }
+        assert!(Instant::now() < deadline, "still {:?}", bench.manager.status());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.manager.shutdown().await;
+}
