@@ -1,0 +1,410 @@
+//! Which Host and which Origin are ours.
+//!
+//! A page that makes its name resolve to this machine (DNS rebinding) still sends its own name as
+//! Host, and a page on another port its own Origin; both lists are exact, and what cannot be parsed
+//! is refused. Host follows RFC 9110, section 7.2; Origin RFC 6454, section 7.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+use http::uri::Uri;
+
+/// The Hosts and Origins a server answers to.
+#[derive(Clone, Debug)]
+pub struct Site {
+    hosts: Vec<Authority>,
+    origins: Vec<String>,
+}
+
+impl Site {
+    /// A server on this machine's loopback addresses: `localhost`, `127.0.0.1` and `[::1]`.
+    pub fn loopback(port: u16) -> Self {
+        let names = [
+            HostName::Name("localhost".into()),
+            HostName::V4(Ipv4Addr::LOCALHOST),
+            HostName::V6(Ipv6Addr::LOCALHOST),
+        ];
+        let hosts: Vec<_> = names.into_iter().map(|name| Authority { name, port }).collect();
+        let origins = hosts.iter().map(Authority::origin).collect();
+        Self { hosts, origins }
+    }
+
+    /// The one Host of a request, if it is ours. An absolute-form target must agree with it.
+    ///
+    /// # Errors
+    /// Says how it is wrong; callers answer 421 to all of them alike.
+    pub fn check_host(&self, headers: &HeaderMap, target: &Uri) -> Result<&Authority, HostFault> {
+        let mut values = headers.get_all(HOST).iter();
+        let value = values.next().ok_or(HostFault::Missing)?;
+        if values.next().is_some() {
+            return Err(HostFault::Several);
+        }
+        let asked = value.to_str().ok().and_then(Authority::parse).ok_or(HostFault::Malformed)?;
+        if let Some(authority) = target.authority()
+            && Authority::parse(authority.as_str()).as_ref() != Some(&asked)
+        {
+            return Err(HostFault::Disagrees);
+        }
+        if target.scheme_str().is_some_and(|scheme| scheme != "http") {
+            return Err(HostFault::Disagrees);
+        }
+        self.hosts.iter().find(|host| **host == asked).ok_or(HostFault::Foreign)
+    }
+
+    /// The Origin of a request, if it has one: it must then be on the list, whatever the method.
+    ///
+    /// # Errors
+    /// `null`, a foreign one, or more than one.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<Option<&str>, OriginFault> {
+        let mut values = headers.get_all(ORIGIN).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(OriginFault::Several);
+        }
+        if value == "null" {
+            return Err(OriginFault::Null);
+        }
+        let ours = self.origins.iter().find(|origin| value == origin.as_str());
+        ours.map(|origin| Some(origin.as_str())).ok_or(OriginFault::Foreign)
+    }
+}
+
+/// A host with its port, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    name: HostName,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HostName {
+    Name(String),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+/// The port that `http` means when none is written.
+const HTTP_PORT: u16 = 80;
+
+impl Authority {
+    /// Reads `host[:port]`. No user, no trailing dot, no empty port, no zone; only the plain
+    /// spelling of an IPv4 address is an address.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, rest) = rest.split_once(']')?;
+                (HostName::V6(address.parse().ok()?), rest)
+            }
+            None => {
+                let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+                (HostName::parse(name)?, port)
+            }
+        };
+        let port = match port.strip_prefix(':') {
+            Some(digits) => parse_port(digits)?,
+            None if port.is_empty() => HTTP_PORT,
+            None => return None,
+        };
+        Some(Self { name, port })
+    }
+
+    /// The origin of a page served under this host over `http`, as browsers write it.
+    pub fn origin(&self) -> String {
+        format!("http://{self}")
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            HostName::Name(name) => f.write_str(name)?,
+            HostName::V4(address) => write!(f, "{address}")?,
+            HostName::V6(address) => write!(f, "[{address}]")?,
+        }
+        if self.port == HTTP_PORT { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl HostName {
+    fn parse(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        if text.is_empty() || text.len() > 253 || !text.bytes().all(plain) || text.ends_with('.') {
+            return None;
+        }
+        Some(match text.parse() {
+            Ok(address) => Self::V4(address),
+            Err(_) => Self::Name(text.to_ascii_lowercase()),
+        })
+    }
+}
+
+/// Digits only: `u16::from_str` would take a plus sign.
+fn parse_port(digits: &str) -> Option<u16> {
+    let plain =
+        !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// How a Host is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostFault {
+    /// None was sent.
+    #[error("no host")]
+    Missing,
+    /// More than one was sent.
+    #[error("several hosts")]
+    Several,
+    /// It is not a host.
+    #[error("malformed host")]
+    Malformed,
+    /// The request line names another.
+    #[error("host and target disagree")]
+    Disagrees,
+    /// It is not ours.
+    #[error("foreign host")]
+    Foreign,
+}
+
+/// How an Origin is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginFault {
+    /// A sandboxed frame, a local file, a redirect: never ours.
+    #[error("null origin")]
+    Null,
+    /// More than one was sent.
+    #[error("several origins")]
+    Several,
+    /// It is not ours.
+    #[error("foreign origin")]
+    Foreign,
+}
+
+/// What the browser says about who made a request (`Sec-Fetch-Site`, W3C Fetch Metadata).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchSite {
+    /// Not a browser, or one that does not say.
+    Absent,
+    /// A page of the very same origin.
+    SameOrigin,
+    /// A page of the same site; every port of `localhost` is the same site.
+    SameSite,
+    /// A page elsewhere.
+    CrossSite,
+    /// The person: address bar, bookmark.
+    None,
+    /// A word that is not in the standard, or several.
+    Unknown,
+}
+
+impl FetchSite {
+    /// Reads the header.
+    pub fn of(headers: &HeaderMap) -> Self {
+        static NAME: HeaderName = HeaderName::from_static("sec-fetch-site");
+        let mut values = headers.get_all(&NAME).iter();
+        let Some(value) = values.next() else { return Self::Absent };
+        if values.next().is_some() {
+            return Self::Unknown;
+        }
+        match value.as_bytes() {
+            b"same-origin" => Self::SameOrigin,
+            b"same-site" => Self::SameSite,
+            b"cross-site" => Self::CrossSite,
+            b"none" => Self::None,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The name of a header that a proxy adds, if there is one.
+pub fn forwarding_header(headers: &HeaderMap) -> Option<&str> {
+    const WHOLE: &[&str] = &[
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-original-host",
+        "x-original-url",
+        "true-client-ip",
+        "client-ip",
+    ];
+    const START: &[&str] = &["x-forwarded", "cf-", "fly-"];
+    headers
+        .keys()
+        .map(HeaderName::as_str)
+        .find(|name| WHOLE.contains(name) || START.iter().any(|start| name.starts_with(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check_host(port: u16, host: &[u8], expected: Result<&str, HostFault>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_bytes(host).unwrap());
+        let site = Site::loopback(port);
+        let asked = site.check_host(&headers, &Uri::from_static("/"));
+        let asked = asked.map(ToString::to_string);
+        assert_eq!(asked, expected.map(String::from), "{}", host.escape_ascii());
+    }
+
+    #[test]
+    fn only_our_own_names_with_our_port_are_hosts() {
+        for ours in ["localhost:3700", "127.0.0.1:3700", "[::1]:3700"] {
+            check_host(3700, ours.as_bytes(), Ok(ours));
+        }
+        check_host(3700, b"LocalHost:3700", Ok("localhost:3700"));
+        check_host(3700, b"localhost:03700", Ok("localhost:3700"));
+        check_host(3700, b"[0:0:0:0:0:0:0:1]:3700", Ok("[::1]:3700"));
+        check_host(80, b"localhost", Ok("localhost"));
+        check_host(80, b"[::1]", Ok("[::1]"));
+        for foreign in [
+            "localhost",
+            "localhost:3701",
+            "localhost:80",
+            "127.0.0.1",
+            "127.0.0.2:3700",
+            "127.evil.com:3700",
+            "127.0.0.1.evil.com:3700",
+            "localhost.evil.com:3700",
+            "evil.com:3700",
+            "evil.com",
+            "127.1:3700",
+            "0177.0.0.1:3700",
+            "2130706433:3700",
+            "0.0.0.0:3700",
+            "[::]:3700",
+            "[::ffff:127.0.0.1]:3700",
+            "localhost-:3700",
+            "xn--localhost:3700",
+            "a.localhost:3700",
+        ] {
+            check_host(3700, foreign.as_bytes(), Err(HostFault::Foreign));
+        }
+        for malformed in [
+            "",
+            " ",
+            ":3700",
+            "localhost:",
+            "localhost.:3700",
+            "localhost:3700.",
+            "localhost :3700",
+            "user@localhost:3700",
+            "localhost:3700@evil.com",
+            "localhost:+3700",
+            "localhost:-1",
+            "localhost:65536",
+            "localhost:003700",
+            "localhost:3700:3700",
+            "[",
+            "[]",
+            "[]:3700",
+            "[::1",
+            "::1:3700",
+            "[::1]3700",
+            "[::1%lo]:3700",
+            "[::1%25lo]:3700",
+            "[127.0.0.1]:3700",
+            "localhost:3700,evil.com",
+            "localhost:3700/",
+            "local_host:3700",
+            "localhost%2e:3700",
+            "http://localhost:3700",
+            "*",
+            "localhost\t:3700",
+        ] {
+            check_host(3700, malformed.as_bytes(), Err(HostFault::Malformed));
+        }
+        check_host(3700, b"loc\xc3\xa4lhost:3700", Err(HostFault::Malformed));
+        check_host(3700, b"\xff:3700", Err(HostFault::Malformed));
+    }
+
+    #[test]
+    fn a_host_must_be_there_once_and_agree_with_the_target() {
+        let site = Site::loopback(3700);
+        let ask = |hosts: &[&'static str], target: &'static str| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, HeaderValue::from_static(host));
+            }
+            site.check_host(&headers, &Uri::from_static(target)).map(|_| ())
+        };
+        assert_eq!(ask(&[], "/"), Err(HostFault::Missing));
+        assert_eq!(ask(&[], "http://localhost:3700/"), Err(HostFault::Missing));
+        assert_eq!(ask(&["localhost:3700", "localhost:3700"], "/"), Err(HostFault::Several));
+        assert_eq!(ask(&["localhost:3700"], "http://localhost:3700/"), Ok(()));
+        assert_eq!(ask(&["localhost:3700"], "http://127.0.0.1:3700/"), Err(HostFault::Disagrees));
+        assert_eq!(ask(&["localhost:3700"], "http://evil.com/"), Err(HostFault::Disagrees));
+        assert_eq!(ask(&["localhost:3700"], "https://localhost:3700/"), Err(HostFault::Disagrees));
+        assert_eq!(ask(&["evil.com"], "http://localhost:3700/"), Err(HostFault::Disagrees));
+        assert_eq!(ask(&["localhost:3700"], "http://a@localhost:3700/"), Err(HostFault::Disagrees));
+    }
+
+    #[test]
+    fn an_origin_is_ours_to_the_letter_or_refused() {
+        let site = Site::loopback(3700);
+        let ask = |origins: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for origin in origins {
+                headers.append(ORIGIN, HeaderValue::from_static(origin));
+            }
+            site.check_origin(&headers).map(|origin| origin.map(str::to_owned))
+        };
+        assert_eq!(ask(&[]), Ok(None));
+        for ours in ["http://localhost:3700", "http://127.0.0.1:3700", "http://[::1]:3700"] {
+            assert_eq!(ask(&[ours]), Ok(Some(ours.into())));
+        }
+        assert_eq!(ask(&["null"]), Err(OriginFault::Null));
+        assert_eq!(ask(&["http://localhost:3700"; 2]), Err(OriginFault::Several));
+        for foreign in [
+            "",
+            "NULL",
+            "https://localhost:3700",
+            "http://localhost",
+            "http://localhost:3000",
+            "http://localhost:37000",
+            "http://localhost:3700/",
+            "http://localhost:3700.evil.com",
+            "http://localhost:3700@evil.com",
+            "HTTP://localhost:3700",
+            "http://LOCALHOST:3700",
+            "http://localhost.:3700",
+            "http://evil.com",
+            "http://localhost:3700 http://evil.com",
+            "localhost:3700",
+            "*",
+        ] {
+            assert_eq!(ask(&[foreign]), Err(OriginFault::Foreign), "{foreign}");
+        }
+        let port_80 = Site::loopback(80);
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, HeaderValue::from_static("http://localhost"));
+        assert_eq!(port_80.check_origin(&headers), Ok(Some("http://localhost")));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_written_back_the_same(text in "[\\[\\]a-zA-Z0-9:.@%/-]{0,24}") {
+            if let Some(authority) = Authority::parse(&text) {
+                prop_assert_eq!(Authority::parse(&authority.to_string()), Some(authority));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic_and_only_ours_pass(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let mut headers = HeaderMap::new();
+                headers.insert(HOST, value.clone());
+                headers.insert(ORIGIN, value);
+                let site = Site::loopback(3700);
+                prop_assert!(site.check_host(&headers, &Uri::from_static("/")).is_err());
+                prop_assert!(site.check_origin(&headers).is_err());
+            }
+        }
+    }
+}
