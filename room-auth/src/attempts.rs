@@ -55,7 +55,7 @@ impl Attempts {
     }
 
     fn forget_the_recovered(&mut self, now: Instant) {
-        let whole = Duration::from_secs(60) * self.burst / self.per_minute;
+        let whole = Duration::from_mins(1) * self.burst / self.per_minute;
         self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.at) < whole);
         self.buckets.shrink_to_fit();
     }
@@ -112,7 +112,7 @@ mod tests {
             let _ = attempts.failed(IpAddr::V4(n.into()), now);
         }
         assert!(attempts.buckets.len() <= ADDRESSES + 1);
-        let much_later = now + Duration::from_secs(3600);
+        let much_later = now + Duration::from_hours(1);
         assert_eq!(attempts.failed(address("198.51.100.7"), much_later), Ok(()));
         assert!(attempts.buckets.len() < 10);
     }

@@ -118,7 +118,7 @@ mod tests {
     use crate::identity::{Identity, Role};
     use crate::token::Token;
 
-    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+    const WEEK: Duration = Duration::from_hours(7 * 24);
 
     fn session(id: &str, now: SystemTime, timer: Instant) -> Session {
         let caller = Caller {

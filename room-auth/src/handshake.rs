@@ -12,7 +12,7 @@ use crate::site::{FetchSite, HostFault, OriginFault, Site, forwarding_header};
 use crate::token::Token;
 
 /// How long a launch code works: long enough to find the browser, short enough for a shell history.
-pub const CODE_LIFE: Duration = Duration::from_secs(5 * 60);
+pub const CODE_LIFE: Duration = Duration::from_mins(5);
 
 /// How many codes are remembered, spent ones included; nobody needs more links at a time.
 const CODES: usize = 32;

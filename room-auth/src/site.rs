@@ -91,15 +91,12 @@ impl Authority {
     /// Reads `host[:port]`. No user, no trailing dot, no empty port, no zone; only the plain
     /// spelling of an IPv4 address is an address.
     pub fn parse(text: &str) -> Option<Self> {
-        let (name, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, rest) = rest.split_once(']')?;
-                (HostName::V6(address.parse().ok()?), rest)
-            }
-            None => {
-                let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-                (HostName::parse(name)?, port)
-            }
+        let (name, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, rest) = rest.split_once(']')?;
+            (HostName::V6(address.parse().ok()?), rest)
+        } else {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (HostName::parse(name)?, port)
         };
         let port = match port.strip_prefix(':') {
             Some(digits) => parse_port(digits)?,
