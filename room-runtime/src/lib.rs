@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The `room` server: HTTP, WebSocket, storage and the dashboard around `room-auth` and
+//! `provider-sessions`.
+//!
+//! [`Server::bind`] takes a checked [`Config`] and everything the server needs, [`Server::run`]
+//! serves until it is told to stop. The program around it is [`commands`].
+
+pub mod accept;
+pub mod commands;
+pub mod config;
+pub mod control;
+pub mod data_dir;
+pub mod http;
+pub mod listen;
+pub mod logging;
+pub mod machine;
+pub mod proc_net;
+pub mod server;
+pub mod sign_in;
+pub mod state;
+pub mod store;
+
+pub use config::Config;
+pub use server::{Server, StartError};

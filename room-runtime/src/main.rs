@@ -1,2 +1,12 @@
-//! The `room` program.
-fn main() {}
+//! The `room` program: hands its arguments and environment to [`room_runtime::commands`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let environment = std::env::vars_os()
+        .map(|(name, value)| {
+            (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+        })
+        .collect();
+    room_runtime::commands::run(std::env::args_os(), &environment)
+}

@@ -1,0 +1,113 @@
+//! The accept loop: what hyper must be told so that no client can hold a connection for nothing.
+//!
+//! `axum::serve` gives hyper no timer, without which its own header timeout never fires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use crate::state::Connection;
+
+/// How long a request's head may take to arrive; also how long an idle connection is kept.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// The most headers a request may have.
+const HEADERS: usize = 64;
+
+/// The most bytes of a head that are buffered.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// How many connections are open at once; more wait in the kernel.
+pub const CONNECTIONS: usize = 12_000;
+
+/// How long a connection may take to finish its answer once the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// How long the loop rests when the system has no more file descriptors.
+const REST: Duration = Duration::from_millis(100);
+
+/// Serves a listening socket until told to stop.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        let place = tokio::select! {
+            () = stop.cancelled() => return,
+            place = places.clone().acquire_owned() => place,
+        };
+        let Ok(place) = place else { return };
+        let stream = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match stream {
+            Ok((stream, peer)) => {
+                let Ok(ours) = stream.local_addr() else { continue };
+                let connection = Connection { peer, ours };
+                let served = connection_loop(stream, connection, router.clone(), stop.clone());
+                tasks.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections just now");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+async fn connection_loop(
+    stream: TcpStream,
+    connection: Connection,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request;
+        request.extensions_mut().insert(connection);
+        router.clone().call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES);
+    let served = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            tokio::time::timeout(LAST_WORDS, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection ended early");
+    }
+}
+
+fn is_of_the_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,142 @@
+//! What each command of the program does. The only module that prints.
+
+mod arguments;
+mod browser;
+mod serve;
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use self::arguments::{Arguments, Command};
+use crate::config::{Config, Environment, Faults};
+use crate::control::{self, Answer, Ask};
+use crate::server::PORT_FILE;
+
+/// `EX_CONFIG`: a person must change a setting.
+const CONFIG: u8 = 78;
+
+/// Reads the arguments and does what they say.
+pub fn run(
+    arguments: impl Iterator<Item = std::ffi::OsString>,
+    environment: &Environment,
+) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let config = match load(&arguments, environment) {
+        Ok(config) => config,
+        Err(faults) => {
+            complain(&format!("Room does not start:\n{faults}"));
+            return ExitCode::from(CONFIG);
+        }
+    };
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config, environment, arguments.no_open),
+        Command::Open => open(&config, environment, arguments.no_open),
+        Command::Pair => {
+            say(PAIR_LOCALLY);
+            ExitCode::FAILURE
+        }
+        Command::Config => show(&config),
+        Command::Healthcheck => healthcheck(&config),
+    }
+}
+
+const PAIR_LOCALLY: &str = "\
+Room runs in local mode: it answers this computer alone, so there is nothing to pair.
+To reach it from a phone, forward its port over a connection you trust, for example
+  ssh -L 3700:localhost:3700 THIS-COMPUTER      (in a terminal app on the phone)
+and open the link that `room open` prints here.";
+
+fn load(arguments: &Arguments, environment: &Environment) -> Result<Config, Faults> {
+    let flags = arguments.settings.flags();
+    let file = Config::data_dir(&flags, environment).map(|directory| directory.join("room.toml"));
+    // A file that is missing or unreadable is no settings; that the directory is wrong is told
+    // by the start itself.
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+    Config::load(&flags, environment, text.as_deref())
+}
+
+/// `room open`: a fresh link to the running server.
+fn open(config: &Config, environment: &Environment, no_open: bool) -> ExitCode {
+    match control::ask(&config.data_dir, &Ask::Open) {
+        Ok(Answer::Link { url }) => {
+            if !no_open && browser::open(&url, environment) {
+                say("Room opens in your browser.");
+            } else {
+                say(&url);
+            }
+            ExitCode::SUCCESS
+        }
+        Ok(Answer::Refused { error }) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            let nobody =
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+            let directory = config.data_dir.display();
+            complain(&if nobody {
+                format!("no Room runs on {directory}; start one with `room`")
+            } else {
+                format!("the Room on {directory} does not answer: {error}")
+            });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `room config`: what is in force, and why.
+fn show(config: &Config) -> ExitCode {
+    let width = config.effective.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    for row in &config.effective {
+        let value = if row.value.is_empty() { "(not set)" } else { &row.value };
+        say(&format!("{:width$} = {value}  [{}]", row.name, row.source));
+    }
+    ExitCode::SUCCESS
+}
+
+/// `room healthcheck`: asks the server on this data directory whether it is alive.
+fn healthcheck(config: &Config) -> ExitCode {
+    match alive(&config.data_dir, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("not healthy: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn alive(data_dir: &Path, config: &Config) -> io::Result<()> {
+    let patience = Duration::from_secs(3);
+    let port = std::fs::read_to_string(data_dir.join(PORT_FILE))?;
+    let port = port.trim().parse().map_err(io::Error::other)?;
+    let address = config.addresses()[0];
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut head = [0; 12];
+    io::Read::read_exact(&mut stream, &mut head)?;
+    if head == *b"HTTP/1.1 200" { Ok(()) } else { Err(io::Error::other("it does not say ok")) }
+}
+
+/// Prints a line a person asked for.
+fn say(text: &str) {
+    // A reader that went away is no reason to fail.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints why something was not done.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "room: {text}");
+}

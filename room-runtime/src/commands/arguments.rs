@@ -1,0 +1,83 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Flags;
+
+/// Room: sign in codex and claude on this machine from any browser.
+#[derive(Debug, Parser)]
+#[command(name = "room", version, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Print the sign-in link instead of opening the browser.
+    #[arg(long, global = true)]
+    pub(super) no_open: bool,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server (the default).
+    Serve,
+    /// Open the running server with a fresh one-time link.
+    Open,
+    /// Sign in another device (cloud mode).
+    Pair,
+    /// Show the settings in force and where they come from.
+    Config,
+    /// Exit with 0 if the server on this data directory is alive.
+    Healthcheck,
+}
+
+/// The settings one gives by hand; each is also a `ROOM_*` variable.
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// `local`, for this computer alone.
+    #[arg(long, global = true, value_name = "MODE")]
+    mode: Option<String>,
+    /// The loopback addresses to listen on.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// The port; 0 picks a free one.
+    #[arg(long, global = true, value_name = "PORT")]
+    port: Option<String>,
+    /// Where everything is kept.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Whose provider credentials are managed.
+    #[arg(long, global = true, value_name = "DIR")]
+    provider_home: Option<String>,
+    /// What the dashboard calls this Room.
+    #[arg(long, global = true, value_name = "NAME")]
+    name: Option<String>,
+    /// How a browser gets in: `code` or `same-uid`.
+    #[arg(long, global = true, value_name = "WAY")]
+    local_handshake: Option<String>,
+    /// How much is logged: off, error, warn, info, debug, trace.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    /// The form of the log: json, pretty or auto.
+    #[arg(long, global = true, value_name = "FORM")]
+    log_format: Option<String>,
+}
+
+impl Settings {
+    pub(super) fn flags(&self) -> Flags {
+        [
+            ("ROOM_MODE", &self.mode),
+            ("ROOM_BIND", &self.bind),
+            ("ROOM_PORT", &self.port),
+            ("ROOM_DATA_DIR", &self.data_dir),
+            ("ROOM_PROVIDER_HOME", &self.provider_home),
+            ("ROOM_NAME", &self.name),
+            ("ROOM_LOCAL_HANDSHAKE", &self.local_handshake),
+            ("ROOM_LOG", &self.log),
+            ("ROOM_LOG_FORMAT", &self.log_format),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .collect()
+    }
+}

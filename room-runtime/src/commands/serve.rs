@@ -1,0 +1,99 @@
+//! `room serve`.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{browser, complain, say};
+use crate::config::{Config, Environment};
+use crate::logging;
+use crate::server::Server;
+
+/// A Room is idle most of the time; more threads would only hold memory.
+const THREADS: usize = 4;
+
+/// Files, the kernel's tables, a browser: short work, seldom.
+const BLOCKING_THREADS: usize = 16;
+
+pub(super) fn run(config: Config, environment: &Environment, no_open: bool) -> ExitCode {
+    logging::start(config.log, config.log_format);
+    // Whatever is made from here on is for us alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("room")
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(serve(config, environment, no_open)),
+        Err(error) => {
+            complain(&format!("cannot start its threads: {error}"));
+            ExitCode::from(71)
+        }
+    }
+}
+
+async fn serve(config: Config, environment: &Environment, no_open: bool) -> ExitCode {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(interrupt), Ok(terminate)] = signals else {
+        complain("cannot hear signals");
+        return ExitCode::from(71);
+    };
+    let server = match Server::bind(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            complain(&text);
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let stop = CancellationToken::new();
+    let (address, link) = (server.address(), server.launch_link());
+    let run = server.run(stop.clone());
+    tokio::pin!(run);
+    let announce = tokio::task::spawn_blocking({
+        let environment = environment.clone();
+        move || {
+            say(&format!("Room is ready at {address}"));
+            // The one place where a code is printed.
+            if no_open || !browser::open(&link, &environment) {
+                say(&format!("Sign in once with {link}"));
+            }
+        }
+    });
+    let signals = wait_for_signals(interrupt, terminate, stop);
+    tokio::select! {
+        () = &mut run => {}
+        code = signals => return code,
+    }
+    announce.abort();
+    ExitCode::SUCCESS
+}
+
+/// The first signal asks the server to stop; the second does not wait for it.
+async fn wait_for_signals(
+    mut interrupt: Signal,
+    mut terminate: Signal,
+    stop: CancellationToken,
+) -> ExitCode {
+    for asked in [false, true] {
+        let code = tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        if asked {
+            complain("stopped at once");
+            return ExitCode::from(code);
+        }
+        stop.cancel();
+    }
+    ExitCode::SUCCESS
+}

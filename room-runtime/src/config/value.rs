@@ -1,0 +1,133 @@
+//! How the text of one setting is read. Each says what is wrong and what to write instead.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Bind, LogFormat, LogLevel};
+
+/// One of a few words.
+pub(super) fn word(words: &'static [&'static str]) -> impl Fn(&str) -> Result<String, String> {
+    move |text| {
+        if words.contains(&text) {
+            return Ok(text.to_owned());
+        }
+        let listed: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+        Err(format!("{} is not one; write {}", quoted(text), listed.join(" or ")))
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let port = if plain { text.parse().ok() } else { None };
+    port.ok_or_else(|| format!("{} is no port; write 0 to 65535, 0 picks a free one", quoted(text)))
+}
+
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// `127.0.0.1`, `::1`, both, or `localhost` for both.
+pub(super) fn loopback(text: &str) -> Result<Bind, String> {
+    let mut addresses = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let bare = part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(part);
+        match (bare, bare.parse::<IpAddr>()) {
+            ("localhost", _) => addresses.extend(LOOPBACK),
+            (_, Ok(address)) if LOOPBACK.contains(&address) => addresses.push(address),
+            _ => {
+                return Err(format!(
+                    "{} is not a loopback address, and local mode serves this computer alone; \
+                     write 127.0.0.1, ::1 or both",
+                    quoted(part)
+                ));
+            }
+        }
+    }
+    addresses.sort();
+    addresses.dedup();
+    match addresses.as_slice() {
+        [one] => Ok(Bind::Only(*one)),
+        _ => Ok(Bind::Both),
+    }
+}
+
+pub(super) fn directory(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("not set, and neither is HOME; write an absolute path".into());
+    }
+    let path = Path::new(text);
+    if path.is_absolute() && !text.contains('\0') {
+        Ok(path.components().collect())
+    } else {
+        Err(format!("{} is not an absolute path", quoted(text)))
+    }
+}
+
+pub(super) fn milliseconds(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| number(text, least, most).map(Duration::from_millis)
+}
+
+pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> {
+    move |text| number(text, least, most).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+pub(super) fn count_or_off(least: u64, most: u64) -> impl Fn(&str) -> Result<Option<u32>, String> {
+    move |text| match text {
+        "off" => Ok(None),
+        _ => number(text, least, most)
+            .map(|n| u32::try_from(n).ok())
+            .map_err(|fault| format!("{fault}, or `off`")),
+    }
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let parsed = text.parse().ok().filter(|n| (least..=most).contains(n));
+    parsed.ok_or_else(|| format!("{} must be a number from {least} to {most}", quoted(text)))
+}
+
+/// A line a person wrote, to be shown to people.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        Err("has control characters in it; write one plain line".into())
+    } else if text.chars().count() > 200 {
+        Err("is too long; write at most 200 characters".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+pub(super) fn https_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|url| url.scheme() == "https");
+    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+        .ok_or_else(|| format!("{} is not an https address", quoted(text)))
+}
+
+pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
+    Ok(match text {
+        "off" => LogLevel::Off,
+        "error" => LogLevel::Error,
+        "warn" => LogLevel::Warn,
+        "info" => LogLevel::Info,
+        "debug" => LogLevel::Debug,
+        "trace" => LogLevel::Trace,
+        _ => {
+            let words = "write off, error, warn, info, debug or trace";
+            return Err(format!("{} is no level; {words}", quoted(text)));
+        }
+    })
+}
+
+pub(super) fn log_format(text: &str) -> Result<Option<LogFormat>, String> {
+    match text {
+        "auto" => Ok(None),
+        "json" => Ok(Some(LogFormat::Json)),
+        "pretty" => Ok(Some(LogFormat::Pretty)),
+        _ => Err(format!("{} is no format; write json, pretty or auto", quoted(text))),
+    }
+}
+
+/// A value in a message: short, and with nothing that a terminal would obey.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    format!("{short:?}")
+}

@@ -1,0 +1,131 @@
+//! The dashboard's own sign-in in local mode.
+
+use axum::extract::{FromRequest as _, Request, State};
+use axum::{Extension, Json};
+use http::header::{HeaderMap, ORIGIN};
+use http::{StatusCode, Uri};
+use jiff::Timestamp;
+use room_auth::Caller;
+use room_auth::handshake::{self, RequestFault};
+use room_auth::onetime::Refused;
+
+use super::body::Body;
+use super::error::ApiError;
+use super::guard::Guarded;
+use super::wire;
+use crate::config::LocalHandshake;
+use crate::proc_net;
+use crate::sign_in::PROGRAM;
+use crate::state::{AppState, Connection};
+
+/// `POST /api/auth/handshake`: trades the one-time code of the link for a bearer.
+pub(super) async fn handshake(
+    State(app): State<AppState>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+) -> Result<Json<wire::Handshake>, ApiError> {
+    check_sender(&app, connection, request.headers(), request.uri()).await?;
+    let wire::HandshakeRequest { code } = Body::from_request(request, &()).await?.0;
+    match (code, app.config.handshake) {
+        (Some(code), _) => check_code(&app, connection, &code)?,
+        (None, LocalHandshake::SameUid) => {}
+        (None, LocalHandshake::Code) => {
+            let detail = "Open Room with a one-time link: run `room open`.";
+            return Err(ApiError::bad_request("code_missing", detail));
+        }
+    }
+    let (token, expires_at) = app.sign_in.sign_in(&app, "browser".into()).await?;
+    tracing::info!("a browser signed in");
+    Ok(Json(wire::Handshake { token: token.expose().into(), expires_at: wire::time(expires_at) }))
+}
+
+/// Whether the request was sent by our own page, in a browser of our own user.
+async fn check_sender(
+    app: &AppState,
+    connection: Connection,
+    headers: &HeaderMap,
+    target: &Uri,
+) -> Result<(), ApiError> {
+    let page = handshake::check_request(&app.site, headers, target);
+    if let Err(fault) = page {
+        let code = match fault {
+            RequestFault::Host(_) | RequestFault::Origin(_) | RequestFault::FetchSite => {
+                "not_our_page"
+            }
+            RequestFault::Forwarded => "behind_a_proxy",
+            RequestFault::Mark => "handshake_header_missing",
+        };
+        return Err(refused(code, "Only a page that this Room served may sign in here."));
+    }
+    let Connection { peer, ours } = connection;
+    if !peer.ip().is_loopback() {
+        return Err(refused("not_this_computer", "Only this computer may sign in here."));
+    }
+    if cfg!(target_os = "linux") {
+        let owner = tokio::task::spawn_blocking(move || proc_net::owner_of_connection(peer, ours));
+        let owner = owner.await.ok().flatten();
+        if owner != Some(rustix::process::geteuid().as_raw()) {
+            tracing::warn!(?owner, "a sign-in from another user of this computer was refused");
+            let detail = "Only the user who started this Room may sign in here.";
+            return Err(refused("not_same_user", detail));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a code is good. Failures are counted, and a good code is never refused for them.
+fn check_code(app: &AppState, connection: Connection, code: &str) -> Result<(), ApiError> {
+    let now = app.clock.monotonic();
+    let Err(why) = app.sign_in.redeem_code(code, now) else { return Ok(()) };
+    if let Err(wait) = app.sign_in.failed(connection.peer.ip(), now) {
+        return Err(ApiError::too_many("Too many wrong links; wait a moment.", wait));
+    }
+    tracing::info!(%why, "a one-time code was refused");
+    let (code, detail) = match why {
+        Refused::Unknown => {
+            ("code_unknown", "This link is not from the Room that runs now. Run `room open`.")
+        }
+        Refused::Used => ("code_used", "This link was used already. Run `room open` for another."),
+        Refused::Expired => ("code_expired", "This link is too old. Run `room open` for another."),
+    };
+    Err(ApiError::refused_code(code, detail))
+}
+
+fn refused(code: &'static str, detail: &'static str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+/// `GET /api/auth/verify`: who the caller is and what they may do.
+pub(super) async fn verify(
+    State(app): State<AppState>,
+    Extension(caller): Guarded,
+) -> Json<wire::Verified> {
+    Json(wire::Verified::new(&caller, app.config.instance_id.clone()))
+}
+
+/// `DELETE /api/auth/session`: ends the caller's own sign-in, and its sockets.
+pub(super) async fn sign_out(
+    State(app): State<AppState>,
+    Extension(caller): Guarded,
+) -> Result<Json<wire::Done>, ApiError> {
+    let Caller { session, .. } = &*caller;
+    if session == PROGRAM {
+        let detail = "api.token ends with the server; there is no session to end.";
+        return Err(ApiError::conflict("not_a_session", detail));
+    }
+    app.sign_in.end(&app, session).await;
+    tracing::info!("a browser signed out");
+    Ok(Json(wire::Done { ok: true }))
+}
+
+/// `POST /api/auth/ws-ticket`: a ticket for one socket, good from the same Origin.
+pub(super) async fn ticket(
+    State(app): State<AppState>,
+    Extension(caller): Guarded,
+    headers: HeaderMap,
+) -> Result<Json<wire::Ticket>, ApiError> {
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let (ticket, life) = app.sign_in.issue_ticket(caller, origin, app.clock.monotonic())?;
+    let expires_at: Timestamp = app.now() + life;
+    Ok(Json(wire::Ticket { ticket: ticket.expose().into(), expires_at: wire::time(expires_at) }))
+}

@@ -1,0 +1,194 @@
+//! What a client reads when something is wrong: `application/problem+json` (RFC 9457) with a stable
+//! `code`. What the log reads is another field.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, StatusCode};
+use serde_json::{Map, Value};
+
+/// A refusal or a failure, ready to be sent.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+    more: Option<Box<Map<String, Value>>>,
+}
+
+impl ApiError {
+    /// A refusal with a code of its own.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code, detail: detail.into(), header: None, more: None }
+    }
+
+    /// 400.
+    pub fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// 401: nothing was presented (RFC 6750, section 3.1: then no error code in the challenge).
+    pub fn sign_in_first() -> Self {
+        Self::unauthorized("Bearer realm=\"room\"")
+    }
+
+    /// 401: what was presented proves nothing. `expired` is all that is told apart, for a client
+    /// must know when to sign in again.
+    pub fn invalid_token(expired: bool) -> Self {
+        Self::unauthorized(if expired {
+            "Bearer realm=\"room\", error=\"invalid_token\", error_description=\"expired\""
+        } else {
+            "Bearer realm=\"room\", error=\"invalid_token\""
+        })
+    }
+
+    /// 401 with a code of its own: a one-time code did not work, and the page says why.
+    pub fn refused_code(code: &'static str, detail: &'static str) -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"room\"");
+        Self::new(StatusCode::UNAUTHORIZED, code, detail).with(WWW_AUTHENTICATE, challenge)
+    }
+
+    fn unauthorized(challenge: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "sign_in_required", "Sign in to this Room first.")
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 400: two credentials, a malformed one, or one in the address.
+    pub fn invalid_credentials(detail: &'static str) -> Self {
+        let challenge =
+            HeaderValue::from_static("Bearer realm=\"room\", error=\"invalid_request\"");
+        Self::bad_request("invalid_request", detail).with(WWW_AUTHENTICATE, challenge)
+    }
+
+    /// 403: signed in, and not allowed.
+    pub fn not_allowed() -> Self {
+        let challenge =
+            HeaderValue::from_static("Bearer realm=\"room\", error=\"insufficient_scope\"");
+        Self::new(StatusCode::FORBIDDEN, "not_allowed", "Your role does not allow this.")
+            .with(WWW_AUTHENTICATE, challenge)
+    }
+
+    /// 404.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+    }
+
+    /// 409.
+    pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 422: understood, and it cannot be right.
+    pub fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// 429, with how long to wait.
+    pub fn too_many(detail: &'static str, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).after(wait)
+    }
+
+    /// 503, with how long to wait.
+    pub fn unavailable(code: &'static str, detail: &'static str, wait: Duration) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).after(wait)
+    }
+
+    /// 500: our own fault, told in the log.
+    pub fn internal() -> Self {
+        let detail = "Room made a mistake; its log says which.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// Logs what lies behind it, once, where it is turned into an answer.
+    #[must_use]
+    pub fn because(self, error: &dyn std::error::Error) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        if self.status.is_server_error() {
+            tracing::error!(code = self.code, error = chain, "request failed");
+        } else {
+            tracing::info!(code = self.code, error = chain, "request refused");
+        }
+        self
+    }
+
+    /// Adds a member of its own to the body.
+    #[must_use]
+    pub fn also(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        // Rounded up: a client that waits this long is not refused for the same reason again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.with(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// The stable code, for the log.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let mut body = self.more.map(|more| *more).unwrap_or_default();
+        body.insert("type".into(), "about:blank".into());
+        body.insert("title".into(), title.into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("code".into(), self.code.into());
+        body.insert("detail".into(), self.detail.as_ref().into());
+        // Clients of the predecessor read this one.
+        body.insert("error".into(), self.detail.as_ref().into());
+        let mut response = Response::new(Value::Object(body).to_string().into());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<crate::store::StoreError> for ApiError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::unavailable(
+            "storage_unavailable",
+            "Room cannot write to its disk; free space or fix the data directory.",
+            Duration::from_secs(5),
+        )
+        .because(&error)
+    }
+}
+
+/// 405 on a path that has other methods. The router adds `Allow`.
+pub(super) async fn method_not_allowed() -> ApiError {
+    let detail = "This address does not take that method.";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// 405 where the router knows of no methods.
+pub(super) fn only_get() -> ApiError {
+    let detail = "This address does not take that method.";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .with(ALLOW, HeaderValue::from_static("GET, HEAD"))
+}

@@ -1,0 +1,250 @@
+//! What every request passes, in this order, whatever it asks for: its number, the log, the net for
+//! panics, the security headers, then the rules that refuse.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use http::{Method, StatusCode};
+use room_auth::site::FetchSite;
+use room_auth::{Caller, Permission};
+
+use super::error::ApiError;
+use crate::state::AppState;
+
+/// The largest body that is read. Nothing a client sends comes near it.
+pub(super) const BODY_BYTES: usize = 64 * 1024;
+
+/// The longest address; longer ones are someone's experiment.
+const TARGET_BYTES: usize = 8 * 1024;
+
+/// How long an answer may take. Calls that end a process tree or ask a provider's program have
+/// bounds of their own below this one.
+const SLOW: Duration = Duration::from_mins(1);
+const USUAL: Duration = Duration::from_secs(15);
+
+/// Our number of a request, for the log and for a person who reports a fault. A client's own is
+/// never taken over.
+static REQUESTS: AtomicU64 = AtomicU64::new(1);
+
+/// Wraps the whole router, its fallbacks included.
+pub(super) async fn every_request(
+    State(app): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let answer = AssertUnwindSafe(checked(&app, request, next)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
+    secure(&mut response, &path, &app);
+    let id = format!("{}-{number}", app.boot);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    // The route and never the address: a query or a fragment could hold what must not be logged.
+    tracing::debug!(
+        number,
+        %method,
+        route = route.as_deref().unwrap_or("-"),
+        status = response.status().as_u16(),
+        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+async fn checked(app: &AppState, request: Request, next: Next) -> Response {
+    if let Err(refusal) = check(app, &request) {
+        tracing::info!(code = refusal.code(), method = %request.method(), "request refused");
+        return refusal.into_response();
+    }
+    let Ok(_place) = app.in_flight.try_acquire() else {
+        let detail = "Room has too much to do just now.";
+        return ApiError::unavailable("overloaded", detail, Duration::from_secs(1)).into_response();
+    };
+    let limit = if is_slow(request.method()) { SLOW } else { USUAL };
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let detail = "This took too long; it may still be going on.";
+        ApiError::unavailable("timeout", detail, Duration::from_secs(2)).into_response()
+    })
+}
+
+/// The rules, in the order in which they win.
+fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
+    let (headers, target) = (request.headers(), request.uri());
+    let (path, is_api) = (target.path(), is_api(target.path()));
+    // Limits.
+    if target.path_and_query().is_some_and(|target| target.as_str().len() > TARGET_BYTES) {
+        let detail = "The address is too long.";
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail));
+    }
+    if declared_length(headers) > BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    // A health check asks the machine's own address; what it learns is one word.
+    if path == "/healthz" || path == "/readyz" {
+        return Ok(());
+    }
+    // Host: a page that made its name resolve to this machine still sends its own name.
+    if app.site.check_host(headers, target).is_err() {
+        let detail = "This server does not answer to that name.";
+        return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail));
+    }
+    // Origin: whatever the method, and `null` is nobody's.
+    if app.site.check_origin(headers).is_err() {
+        let detail = "Pages of another origin may not ask this server.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_origin", detail));
+    }
+    // Every port of `localhost` is the same site, so only our own origin or the person will do.
+    // Sockets are left to the Origin list: browsers do not agree on what they say for those.
+    if is_api
+        && !matches!(
+            FetchSite::of(headers),
+            FetchSite::Absent | FetchSite::SameOrigin | FetchSite::None
+        )
+    {
+        let detail = "Pages of another site may not ask this server.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_site", detail));
+    }
+    if is_api && has_body(request) && !is_json(headers) {
+        let detail = "Send application/json.";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
+    }
+    // A token in an address ends up in histories and logs.
+    if target.query().is_some_and(names_a_token) {
+        return Err(ApiError::invalid_credentials(
+            "Send the token in a header, not in the address.",
+        ));
+    }
+    Ok(())
+}
+
+/// Authentication and permission, before a byte of the body is read. Stands on every guarded route
+/// with the one permission the route names.
+pub(super) async fn authorize(
+    State((app, permission)): State<(AppState, Permission)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let caller = app.sign_in.authenticate(&app, request.headers())?;
+    if !caller.may(permission) {
+        return Err(ApiError::not_allowed());
+    }
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// Who calls a guarded route; only [`authorize`] puts it there.
+pub(super) type Guarded = axum::Extension<std::sync::Arc<Caller>>;
+
+/// The headers that every answer carries, a 404 too.
+fn secure(response: &mut Response, path: &str, app: &AppState) {
+    let api = is_api(path) || path == "/healthz" || path == "/readyz" || path == "/ws";
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(http::header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(http::header::X_FRAME_OPTIONS, "DENY");
+    set(http::header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(HeaderName::from_static("origin-agent-cluster"), "?1");
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=()",
+    );
+    headers.insert(http::header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
+    if api || !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// What our pages may load: our own scripts and styles, and one Trusted Types policy, the one that
+/// names the service worker.
+pub const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
+    worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types room-sw";
+
+/// 413.
+pub(super) fn too_large() -> ApiError {
+    let detail = "The body is larger than 64 KiB.";
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn is_slow(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn declared_length(headers: &HeaderMap) -> u64 {
+    let value = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    value.map_or(0, |value| value.parse().unwrap_or(u64::MAX))
+}
+
+fn has_body(request: &Request) -> bool {
+    let headers = request.headers();
+    declared_length(headers) > 0 || headers.contains_key(http::header::TRANSFER_ENCODING)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    let essence = text.split(';').next().unwrap_or("").trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// Whether a parameter of the query has a name under which tokens travel, however it is written.
+fn names_a_token(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        ["token", "access_token", "jwt", "bearer", "authorization", "code", "ticket"]
+            .contains(&name.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_query_is_seen_however_it_is_spelt() {
+        for query in ["token=x", "a=1&token", "%74oken=x", "TOKEN=1", "access_token=1", "b&jwt="] {
+            assert!(names_a_token(query), "{query}");
+        }
+        for query in ["", "parts=providers", "tokens=1", "a=token", "v=token%3D1"] {
+            assert!(!names_a_token(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn json_is_json() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            is_json(&headers)
+        };
+        assert!(with("application/json") && with("Application/JSON; charset=utf-8"));
+        for not in ["", "text/plain", "application/jsonp", "text/plain; application/json", "json"] {
+            assert!(!with(not), "{not}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

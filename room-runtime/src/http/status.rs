@@ -1,0 +1,70 @@
+//! What the Room says of itself.
+
+use axum::Json;
+use axum::extract::Query;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::error::ApiError;
+use super::ui;
+use super::wire;
+use crate::config::LocalHandshake;
+use crate::machine;
+use crate::state::AppState;
+use crate::store;
+
+/// `GET /api/bootstrap`: what a page must know before anyone is signed in.
+pub(super) async fn bootstrap(State(app): State<AppState>) -> Json<wire::Bootstrap> {
+    let mut auth = vec!["code"];
+    if app.config.handshake == LocalHandshake::SameUid {
+        auth.push("same-uid");
+    }
+    Json(wire::Bootstrap {
+        mode: "local",
+        build: ui::build(),
+        name: app.config.name.clone(),
+        auth,
+        control_plane_url: app.config.control_plane_url.clone(),
+    })
+}
+
+/// The query of `GET /api/status`.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    parts: Option<String>,
+}
+
+/// `GET /api/status`: the Room, and the parts that were asked for.
+pub(super) async fn status(
+    State(app): State<AppState>,
+    Query(Asked { parts }): Query<Asked>,
+) -> Result<Json<wire::RoomStatus>, ApiError> {
+    let all = ["resources", "storage"];
+    let asked: Vec<&str> = match &parts {
+        Some(parts) => parts.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
+        None => all.to_vec(),
+    };
+    if asked.iter().any(|part| !all.contains(part)) {
+        let detail = "The parts are providers, resources, storage and keys.";
+        return Err(ApiError::bad_request("unknown_part", detail));
+    }
+    let now = app.now();
+    let wants = |part: &str| asked.contains(&part);
+    let data_dir = app.config.data_dir.clone();
+    let config = &app.config;
+    Ok(Json(wire::RoomStatus {
+        version: env!("CARGO_PKG_VERSION"),
+        build: ui::build(),
+        uptime: now.duration_since(app.started).as_secs(),
+        deployment_mode: "local",
+        server_platform: std::env::consts::OS,
+        name: config.name.clone(),
+        goal: config.goal.clone(),
+        region: config.region.clone(),
+        plan: config.plan.clone(),
+        generated_at: wire::time(now),
+        resources: wants("resources").then(|| machine::resources().into()),
+        storage: wants("storage")
+            .then(|| wire::Storage::new(&machine::storage(&data_dir, &store::FILES), &data_dir)),
+    }))
+}

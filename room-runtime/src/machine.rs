@@ -1,0 +1,76 @@
+//! What the machine has left: memory, load, disk. Unknown is unknown, not zero.
+
+use std::fs;
+use std::path::Path;
+
+/// What the machine and this process use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resources {
+    /// Cores this process may use.
+    pub cores: usize,
+    /// Runnable tasks, averaged over one minute.
+    pub load: Option<f64>,
+    /// All memory, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// What could still be used.
+    pub available_bytes: Option<u64>,
+    /// What this process holds in memory.
+    pub resident_bytes: Option<u64>,
+}
+
+/// Looks at the machine.
+pub fn resources() -> Resources {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let own = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    Resources {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        load: load.split(' ').next().and_then(|load| load.parse().ok()),
+        memory_bytes: kilobytes(&memory, "MemTotal:"),
+        available_bytes: kilobytes(&memory, "MemAvailable:"),
+        resident_bytes: kilobytes(&own, "VmRSS:"),
+    }
+}
+
+/// `MemTotal:       16384 kB`
+fn kilobytes(table: &str, name: &str) -> Option<u64> {
+    let value = table.lines().find_map(|line| line.strip_prefix(name))?;
+    value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The disk under a directory, and what our files take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Storage {
+    /// The size of the disk, in bytes.
+    pub total_bytes: Option<u64>,
+    /// What we may still write.
+    pub free_bytes: Option<u64>,
+    /// What the named files take.
+    pub used_bytes: u64,
+}
+
+/// Looks at the disk.
+pub fn storage(directory: &Path, files: &[&str]) -> Storage {
+    let disk = rustix::fs::statvfs(directory).ok();
+    let size = |file: &&str| fs::metadata(directory.join(file)).map_or(0, |found| found.len());
+    Storage {
+        total_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+        free_bytes: disk.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        used_bytes: files.iter().map(size).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_tables_are_read() {
+        let table = "MemTotal:       16384 kB\nMemAvailable:   8192 kB\n";
+        assert_eq!(kilobytes(table, "MemTotal:"), Some(16_777_216));
+        assert_eq!(kilobytes(table, "MemFree:"), None);
+        assert_eq!(kilobytes("MemTotal: many kB", "MemTotal:"), None);
+        let found = storage(Path::new("/"), &["no such file"]);
+        assert!(found.total_bytes > Some(0) && found.used_bytes == 0);
+    }
+}

@@ -1,0 +1,177 @@
+//! One running server: everything is checked, then the port is taken, and only then is anything
+//! written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use room_auth::{Clock, Site, SystemClock, Token};
+use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::data_dir::{DataDir, DataDirError, Inspected};
+use crate::http;
+use crate::listen::{ListenError, Listeners, listen};
+use crate::sign_in::SignIn;
+use crate::state::{self, App, AppState};
+use crate::store::{self, Store, StoreError};
+use crate::{accept, control};
+
+/// The bearer of programs that can read the data directory; new at each start.
+pub const TOKEN_FILE: &str = "api.token";
+
+/// The port that was bound.
+pub const PORT_FILE: &str = "api.port";
+
+/// How long everything together may take to end; the platform kills us soon after.
+const DEADLINE: Duration = Duration::from_secs(14);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of ours.
+    #[error("cannot write {name} in {}", directory.display())]
+    File {
+        /// The file.
+        name: &'static str,
+        /// The data directory.
+        directory: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code that says whose move it is (`sysexits.h`).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // EX_TEMPFAIL: another server is there.
+            Self::DataDir(DataDirError::InUse { .. }) => 75,
+            // EX_CONFIG: a person must change something.
+            Self::DataDir(_) | Self::Store(StoreError::NewerSchema(_)) => 78,
+            // EX_UNAVAILABLE: the port.
+            Self::Listen(_) => 69,
+            // EX_IOERR.
+            Self::Store(_) | Self::File { .. } => 74,
+        }
+    }
+}
+
+/// A server that has its port and its directory, and has not answered anyone yet.
+pub struct Server {
+    app: AppState,
+    listeners: Listeners,
+    commands: UnixListener,
+    data_dir: DataDir,
+}
+
+impl Server {
+    /// Checks everything, takes the port, then the directory.
+    ///
+    /// # Errors
+    /// One clear reason. Nothing was changed if it is the settings, the directory or the port.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Arc::new(SystemClock)).await
+    }
+
+    /// The same with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub async fn bind_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let inspected = Inspected::look(&config.data_dir)?;
+        let listeners = listen(&config.bind, &config.addresses(), config.port)?;
+        let data_dir = inspected.claim()?;
+        let failed = |name| {
+            let directory = config.data_dir.clone();
+            move |source| StartError::File { name, directory, source }
+        };
+        data_dir.ensure_private(store::FILE).map_err(failed(store::FILE))?;
+        let store = Store::open(&config.data_dir.join(store::FILE)).await?;
+        let boot = uuid::Uuid::new_v4().simple().to_string();
+        let now = Timestamp::try_from(clock.now()).unwrap_or_default();
+        store.end_earlier_sessions(&boot, now).await?;
+        let lost = store.end_lost_logins(now).await?;
+        if lost > 0 {
+            tracing::warn!(lost, "sign-ins were open when the server ended; they have failed");
+        }
+        let token = Token::random();
+        let port = listeners.port;
+        data_dir.write(TOKEN_FILE, token.expose().as_bytes()).map_err(failed(TOKEN_FILE))?;
+        data_dir.write(PORT_FILE, port.to_string().as_bytes()).map_err(failed(PORT_FILE))?;
+        let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
+        let sign_in = SignIn::new(config.auth_failures_per_minute, &token, now);
+        let app = Arc::new(App {
+            port,
+            boot,
+            started: now,
+            site: Site::loopback(port),
+            clock,
+            sign_in,
+            store,
+            content_policy: ::http::HeaderValue::from_static(http::CONTENT_POLICY),
+            in_flight: Semaphore::new(state::IN_FLIGHT),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            config,
+        });
+        Ok(Self { app, listeners, commands, data_dir })
+    }
+
+    /// The address a person opens.
+    pub fn address(&self) -> String {
+        self.app.address()
+    }
+
+    /// The same with a fresh one-time code.
+    pub fn launch_link(&self) -> String {
+        self.app.launch_link()
+    }
+
+    /// Serves until `stop` fires, then ends everything, in 15 s at most.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { app, listeners, commands, data_dir } = self;
+        let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
+        let router = http::router(&app);
+        for listener in listeners.sockets {
+            app.tasks.spawn(accept::serve(
+                listener,
+                router.clone(),
+                places.clone(),
+                app.tasks.clone(),
+                app.stop.clone(),
+            ));
+        }
+        app.tasks.spawn(control::serve(commands, app.clone()));
+        stop.cancelled().await;
+        tracing::info!("stopping");
+        app.stop.cancel();
+        let all_ended = async {
+            app.tasks.close();
+            app.tasks.wait().await;
+        };
+        if tokio::time::timeout(DEADLINE, all_ended).await.is_err() {
+            tracing::warn!(left = app.tasks.len(), "some tasks did not end in time");
+        }
+        if let Err(error) = app.store.end_session(None, app.now()).await {
+            tracing::warn!(%error, "the end of the sign-ins was not written down");
+        }
+        app.store.close().await;
+        for file in [control::SOCKET, PORT_FILE, TOKEN_FILE] {
+            data_dir.remove(file);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the handlers share: built once, in [`crate::server`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use jiff::Timestamp;
+use room_auth::{Clock, Site};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::sign_in::SignIn;
+use crate::store::Store;
+
+/// A cheap clone of everything.
+pub type AppState = Arc<App>;
+
+/// How many requests may be worked on at once; more are told to come back.
+pub const IN_FLIGHT: usize = 256;
+
+/// The parts of a running server.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The port that was bound.
+    pub port: u16,
+    /// Names this run of the server; positions and bearers of another run count for nothing.
+    pub boot: String,
+    /// When this run began.
+    pub started: Timestamp,
+    /// The Hosts and Origins that are ours.
+    pub site: Site,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is signed in.
+    pub sign_in: SignIn,
+    /// What must outlive us.
+    pub store: Store,
+    /// `Content-Security-Policy`, the same on every answer.
+    pub content_policy: HeaderValue,
+    /// One permit a request.
+    pub in_flight: Semaphore,
+    /// Every task that must end before the program does.
+    pub tasks: TaskTracker,
+    /// Fires when the server is to stop.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// The time of day.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.clock.now()).unwrap_or_default()
+    }
+
+    /// The address a person opens, with a fresh code that signs them in. The only text that holds a
+    /// code: it goes to a terminal or a browser, never to the log.
+    pub fn launch_link(&self) -> String {
+        let code = self.sign_in.issue_code(self.clock.monotonic());
+        format!("{}/#code={}", self.address(), code.expose())
+    }
+
+    /// The address a person opens.
+    pub fn address(&self) -> String {
+        address(&self.config, self.port)
+    }
+}
+
+/// The address a person opens: by name where both addresses are ours, else by the one that is.
+pub fn address(config: &Config, port: u16) -> String {
+    match config.bind {
+        crate::config::Bind::Both => format!("http://localhost:{port}"),
+        crate::config::Bind::Only(ip) => format!("http://{}", SocketAddr::new(ip, port)),
+    }
+}
+
+/// The two ends of a connection, which the accept loop adds to each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub ours: SocketAddr,
+}

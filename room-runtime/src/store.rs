@@ -1,0 +1,185 @@
+//! SQLite: what must be there after the server is killed. The only SQL of the program is below
+//! this module.
+//!
+//! What an answer acknowledged is on the disk (`synchronous=FULL`). Nothing that lets someone in is
+//! stored in clear.
+
+mod logins;
+mod sessions;
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use self::logins::LoginRow;
+pub use self::sessions::SessionRow;
+
+/// The database file in the data directory.
+pub const FILE: &str = "room.db";
+
+/// The files SQLite keeps beside it.
+pub const FILES: [&str; 3] = [FILE, "room.db-wal", "room.db-shm"];
+
+/// Older versions can lose committed pages when a write-ahead log is reset.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer Room wrote it.
+    #[error(
+        "the database was written by a newer Room (schema {0}); install that version again, or \
+         start with an empty data directory"
+    )]
+    NewerSchema(i64),
+    /// The SQLite inside this program has a known fault.
+    #[error("SQLite {0} can lose data; this program must be built with 3.51.3 or newer")]
+    OldSqlite(String),
+    /// It could not be brought up to date.
+    #[error("the database could not be brought up to date")]
+    Migrate(#[source] MigrateError),
+    /// Reading or writing failed.
+    #[error("the database does not answer")]
+    Query(#[from] sqlx::Error),
+}
+
+/// The open database; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database, makes it if it is missing, and brings it up to date.
+    ///
+    /// # Errors
+    /// A newer schema, a SQLite with a known fault, or the disk.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON")
+            .pragma("wal_autocheckpoint", "1000")
+            .pragma("journal_size_limit", "16777216")
+            .pragma("temp_store", "MEMORY")
+            .pragma("mmap_size", "0")
+            .pragma("cache_size", "-1024")
+            .thread_name(|_| "room-sqlite".into());
+        // Each connection is a thread with a cache of its own, and one is enough for what a Room
+        // writes: a few rows a minute.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(5))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        let store = Self { pool };
+        store.check_version().await?;
+        MIGRATIONS.run(&store.pool).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                StoreError::NewerSchema(version)
+            }
+            other => StoreError::Migrate(other),
+        })?;
+        Ok(store)
+    }
+
+    async fn check_version(&self) -> Result<(), StoreError> {
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await?;
+        let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+        let mut next = || parts.next().unwrap_or(0);
+        if (next(), next(), next()) < OLDEST_SQLITE {
+            return Err(StoreError::OldSqlite(version));
+        }
+        Ok(())
+    }
+
+    /// Whether a row can be written now.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("UPDATE sessions SET last_used_at = last_used_at WHERE id = ''")
+            .execute(&mut *transaction)
+            .await?;
+        transaction.rollback().await?;
+        Ok(())
+    }
+
+    /// Writes everything into the one file and closes it.
+    pub async fn close(&self) {
+        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await;
+        if let Err(error) = folded {
+            tracing::warn!(%error, "the write-ahead log stays; the next start folds it in");
+        }
+        self.pool.close().await;
+    }
+}
+
+/// A stored time.
+fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_database_is_durable_and_opens_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join(FILE);
+        let store = Store::open(&file).await.unwrap();
+        let pragma = |name: &'static str| sqlx::query_scalar::<_, i64>(name);
+        let synchronous = pragma("PRAGMA synchronous").fetch_one(&store.pool).await.unwrap();
+        assert_eq!(synchronous, 2, "FULL");
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.pool).await.unwrap();
+        assert_eq!(mode, "wal");
+        store.check_writable().await.unwrap();
+        store.close().await;
+        Store::open(&file).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join(FILE);
+        let store = Store::open(&file).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'from the future', TRUE, X'00', 0)",
+        )
+        .execute(&store.pool)
+        .await
+        .unwrap();
+        store.close().await;
+        let refused = Store::open(&file).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NewerSchema(9999)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join(FILE);
+        std::fs::write(&file, "x".repeat(5000)).unwrap();
+        assert!(Store::open(&file).await.is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), "x".repeat(5000).as_bytes(), "left as it was");
+    }
+}
