@@ -48,7 +48,7 @@ pub(super) async fn every_request(
     let answer = AssertUnwindSafe(checked(&app, request, next)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
     secure(&mut response, &path, &app);
-    let id = format!("{}-{number}", app.boot);
+    let id = format!("{}-{number}", &app.boot[..8]);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }

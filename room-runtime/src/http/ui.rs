@@ -14,6 +14,9 @@ use rust_embed::Embed;
 
 use super::error::{self, ApiError};
 
+/// The page that draws all others.
+const INDEX: &str = "index.html";
+
 #[derive(Embed)]
 #[folder = "../ui-dist"]
 #[allow_missing = true]
@@ -44,8 +47,8 @@ pub(super) async fn serve(request: Request) -> Response {
     if let Some(response) = file(&name, headers) {
         return response;
     }
-    if is_page(&name, headers) {
-        return file("index.html", headers).unwrap_or_else(|| not_built().into_response());
+    if name == INDEX || is_page(&name, headers) {
+        return file(INDEX, headers).unwrap_or_else(|| not_built().into_response());
     }
     ApiError::not_found().into_response()
 }
@@ -55,7 +58,7 @@ fn file_name(path: &str) -> Option<Cow<'_, str>> {
     let path = path.strip_prefix('/')?;
     let name = percent_decode(path)?;
     if name.is_empty() {
-        return Some(Cow::Borrowed("index.html"));
+        return Some(Cow::Borrowed(INDEX));
     }
     // A name that a page could not have asked for is refused before it is looked up.
     let plain = !name.contains(['\\', '\0', '%'])
