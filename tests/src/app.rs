@@ -25,7 +25,8 @@ pub const SOON: Duration = Duration::from_secs(25);
 #[derive(Debug)]
 pub struct Setup {
     home: TempHome,
-    data: TempDir,
+    data: PathBuf,
+    _temporary: TempDir,
     path: String,
     env: Vec<(String, String)>,
 }
@@ -37,10 +38,13 @@ impl Setup {
     ///
     /// When the directories cannot be made.
     pub fn new() -> io::Result<Self> {
-        // The data directory holds a socket, whose path must be short: not below the build.
+        // The data directory holds a socket, whose path must be short: not below the build. The
+        // server is to make it.
+        let temporary = tempfile::tempdir()?;
         Ok(Self {
             home: TempHome::new()?,
-            data: tempfile::tempdir()?,
+            data: temporary.path().join("room"),
+            _temporary: temporary,
             path: "/nonexistent".to_owned(),
             env: Vec::new(),
         })
@@ -71,9 +75,9 @@ impl Setup {
         &self.home
     }
 
-    /// The data directory.
+    /// The data directory, which the server makes.
     pub fn data(&self) -> &Path {
-        self.data.path()
+        &self.data
     }
 
     /// `room` with these arguments in this environment, yet to be started.
