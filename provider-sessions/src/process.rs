@@ -6,14 +6,14 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod table;
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -143,12 +143,16 @@ impl Supervised {
         env.retain(|(name, _)| name != MARKER_VARIABLE);
         env.push((MARKER_VARIABLE.to_owned(), marker.to_string()));
         let order = Order { program: spec.program, args: spec.args, env, cwd: spec.cwd, stdio };
+        let mut line = serde_json::to_vec(&order).map_err(|error| SpawnError::Program {
+            reason: format!("{} cannot be named: {error}", order.program.display()),
+        })?;
+        line.push(b'\n');
         let (sender, state) = watch::channel(State::default());
         let (started, answer) = oneshot::channel();
         let stop = CancellationToken::new();
         let supervised = Self { state, stop: stop.clone().drop_guard() };
         // A task of its own, so that whoever gives up waiting leaves no launcher unreaped.
-        tokio::spawn(supervise(launcher.clone(), order, marker, stop, started, sender));
+        tokio::spawn(supervise(launcher.clone(), line, marker, stop, started, sender));
         match answer.await {
             Ok(Ok(())) => Ok(supervised),
             Ok(Err(error)) => Err(error),
@@ -181,7 +185,7 @@ impl Supervised {
 /// Looks after one launcher from its first to its last moment.
 async fn supervise(
     launcher: Launcher,
-    order: Order,
+    order: Vec<u8>,
     marker: Marker,
     stop: CancellationToken,
     started: oneshot::Sender<Result<(), SpawnError>>,
@@ -189,7 +193,7 @@ async fn supervise(
 ) {
     let program = launcher.program.clone();
     let text = marker.to_string();
-    let spawned = tokio::task::spawn_blocking(move || spawn(&launcher, &order, &text)).await;
+    let spawned = tokio::task::spawn_blocking(move || spawn(&launcher, &text)).await;
     let (child, control, reports) = match spawned {
         Ok(Ok(parts)) => parts,
         Ok(Err(source)) => {
@@ -199,10 +203,18 @@ async fn supervise(
         // The runtime is shutting down.
         Err(_) => return,
     };
-    let mut supervisor =
-        Supervisor { child, control: Some(control), started: Some(started), state };
-    supervisor.listen(reports, &stop).await;
-    drop(supervisor.control.take());
+    let mut supervisor = Supervisor {
+        child,
+        control: pipe::Sender::from_owned_fd(control).ok(),
+        limit: Some(Instant::now() + START),
+        started: Some(started),
+        state,
+    };
+    if let Ok(reports) = pipe::Receiver::from_owned_fd(reports) {
+        supervisor.give(&order).await;
+        supervisor.listen(reports, &stop).await;
+    }
+    // From here on the launcher has lost the server, if it is there at all.
     let Supervisor { child, started, state, .. } = supervisor;
     let _ = tokio::task::spawn_blocking(move || reap(child, marker)).await;
     if let Some(started) = started {
@@ -214,15 +226,9 @@ async fn supervise(
     });
 }
 
-/// Starts the launcher and gives it its order. The standard library starts it without copying the
-/// server's memory, so this costs the same for a large server; it is blocking all the same.
-fn spawn(
-    launcher: &Launcher,
-    order: &Order,
-    marker: &str,
-) -> io::Result<(Child, ChildStdin, pipe::Receiver)> {
-    let mut line = serde_json::to_vec(order)?;
-    line.push(b'\n');
+/// Starts the launcher. The standard library does it without copying the server's memory, so this
+/// costs the same for a large server; it is blocking all the same.
+fn spawn(launcher: &Launcher, marker: &str) -> io::Result<(Child, OwnedFd, OwnedFd)> {
     let mut child = Command::new(&launcher.program)
         .args(&launcher.args)
         .env_clear()
@@ -231,32 +237,33 @@ fn spawn(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let mut control = child.stdin.take().expect("stdin is a pipe");
-    let reports = OwnedFd::from(child.stdout.take().expect("stdout is a pipe"));
-    let ready = control.write_all(&line).and_then(|()| pipe::Receiver::from_owned_fd(reports));
-    match ready {
-        Ok(reports) => Ok((child, control, reports)),
-        Err(error) => {
-            // Not a launcher: it went away without reading. It must not stay as a zombie.
-            let _ = child.kill().and_then(|()| child.wait());
-            Err(error)
-        }
-    }
+    let control = child.stdin.take().expect("stdin is a pipe");
+    let reports = child.stdout.take().expect("stdout is a pipe");
+    Ok((child, control.into(), reports.into()))
 }
 
 struct Supervisor {
     child: Child,
-    control: Option<ChildStdin>,
+    control: Option<pipe::Sender>,
+    /// When the launcher must have done what it is doing; absent while the program just runs.
+    limit: Option<Instant>,
     started: Option<oneshot::Sender<Result<(), SpawnError>>>,
     state: watch::Sender<State>,
 }
 
 impl Supervisor {
+    /// Writes the order. What does not take it is no launcher, and ends without a report.
+    async fn give(&mut self, order: &[u8]) {
+        let (Some(control), Some(limit)) = (&mut self.control, self.limit) else { return };
+        if !matches!(timeout_at(limit, control.write_all(order)).await, Ok(Ok(()))) {
+            self.control = None;
+        }
+    }
+
     /// Hears the launcher's reports until their end, which comes with the launcher's.
     async fn listen(&mut self, reports: pipe::Receiver, stop: &CancellationToken) {
         let mut reports = BufReader::new(reports.take(REPORT_BYTES));
         let mut line = Vec::new();
-        let mut deadline = Instant::now() + START;
         loop {
             tokio::select! {
                 read = reports.read_until(b'\n', &mut line) => {
@@ -269,33 +276,38 @@ impl Supervisor {
                     line.clear();
                 }
                 () = stop.cancelled(), if self.control.is_some() => {
-                    if let Some(mut control) = self.control.take() {
+                    if let Some(control) = self.control.take() {
                         // The end of the pipe says it too; the line also reaches a launcher whose
                         // pipe somebody else holds open.
-                        let _ = control.write_all(b"stop\n");
+                        let _ = control.try_write(b"stop\n");
                     }
-                    deadline = Instant::now() + STOP;
+                    self.limit = Some(Instant::now() + STOP);
                 }
-                () = sleep_until(deadline), if self.is_limited() => {
+                () = sleep_until(self.limit.unwrap_or_else(Instant::now)), if self.limit.is_some() => {
                     let _ = self.child.kill();
-                    deadline = Instant::now() + STOP;
+                    self.limit = Some(Instant::now() + STOP);
                 }
             }
         }
     }
 
-    /// While it starts and while it stops a launcher has a time limit, in between it has none.
-    fn is_limited(&self) -> bool {
-        self.started.is_some() || self.control.is_none()
-    }
-
     fn heard(&mut self, report: Report) {
         match report {
-            Report::Started { .. } => self.answer(Ok(())),
+            Report::Started { .. } => {
+                // Unless it was told to stop meanwhile.
+                if self.control.is_some() {
+                    self.limit = None;
+                }
+                self.answer(Ok(()));
+            }
             Report::ExecFailed { message } => {
                 self.answer(Err(SpawnError::Program { reason: message }));
             }
-            Report::Exited(exit) => self.state.send_modify(|state| state.exit = Some(exit)),
+            Report::Exited(exit) => {
+                // Now it ends what is left, asked or not.
+                self.limit = Some(Instant::now() + STOP);
+                self.state.send_modify(|state| state.exit = Some(exit));
+            }
             Report::Output { stdout, stderr } => {
                 self.state.send_modify(|state| state.output = Some((stdout, stderr)));
             }
@@ -323,7 +335,11 @@ fn reap(mut child: Child, marker: Marker) {
         });
         if ended.and_then(|status| status.exit_status()) != Some(0) {
             let swept = crate::sweep::sweep_after(marker, pid);
-            tracing::warn!(killed = swept.killed, left = swept.left, "launcher died, swept");
+            tracing::warn!(
+                killed = swept.killed,
+                left = swept.left,
+                "launcher did not end its tree"
+            );
         }
     }
     #[cfg(not(target_os = "linux"))]

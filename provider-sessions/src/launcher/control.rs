@@ -1,6 +1,7 @@
 //! What the launcher hears: signals, and the server's pipe.
 
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ impl Signals {
     /// All others do nothing, and are caught all the same: what a process catches is reset in the
     /// programs it starts, what it ignores stays ignored there, and who started the server may
     /// have ignored anything (`nohup`, a shell's `&`).
+    ///
+    /// A blocked signal would stay blocked in them too, and a launcher that does not hear SIGCHLD
+    /// never learns that its program ended: all are unblocked.
     pub(super) fn catch() -> io::Result<Self> {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -46,6 +50,7 @@ impl Signals {
                 let _ = flag::register(signal, Arc::clone(&nothing));
             }
         }
+        unblock_all();
         Ok(Self { wake, stop })
     }
 
@@ -64,6 +69,21 @@ impl Signals {
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+}
+
+/// The standard library hands the mask of blocked signals on as it is, and has no call to change it.
+fn unblock_all() {
+    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+    #[expect(
+        unsafe_code,
+        reason = "sigemptyset writes the whole of the set it is given and cannot fail; \
+                  pthread_sigmask reads that set, and is told that the old one is not wanted"
+    )]
+    // SAFETY: `none` is a valid place for a set, and is filled before it is read.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
     }
 }
 

@@ -97,8 +97,8 @@ pub(super) fn start(order: &Order) -> Result<Child, StartError> {
         .map_err(failed(format!("the directory {} cannot be entered", order.cwd.display())))?;
     let mut command = Command::new(&order.program);
     command.args(&order.args).env_clear().envs(order.env.iter().map(|(key, value)| (key, value)));
-    // The standard library's `spawn` unblocks all signals and resets SIGPIPE; `exec` resets the
-    // ones that `control` catches.
+    // `exec` resets the signals that `control` catches, the standard library the one that it
+    // ignores, SIGPIPE.
     command.process_group(0);
     let terminal = match &order.stdio {
         Wanted::Terminal(path) => {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use provider_sessions::{Size, SpawnError, open_terminal};
 
-use crate::support::{Room, code, eventually, exit_of, gone, launcher, read_all, read_to, signal};
+use crate::support::{
+    Room, code, eventually, exit_of, gone, helper, launcher, read_all, read_to, signal,
+};
 
 #[tokio::test]
 async fn the_program_has_a_terminal_of_the_asked_size() {
@@ -149,19 +151,40 @@ async fn a_typed_suspend_does_not_leave_the_program_asleep() {
 }
 
 #[tokio::test]
-async fn no_signal_is_ignored_or_blocked() {
+async fn no_signal_is_ignored_or_blocked_and_no_privilege_can_be_gained() {
     let room = Room::new();
     let terminal = room.open(room.spec("/bin/cat", &["/proc/self/status"])).await;
     let text = read_all(&terminal).await;
+    check_signals(&text);
+    assert!(text.contains("NoNewPrivs:\t1"), "{text}");
+    assert!(text.contains("Umask:\t0077"), "{text}");
+}
+
+#[tokio::test]
+async fn what_the_servers_starter_ignored_or_blocked_does_not_reach_it() {
+    let room = Room::new();
+    let output = std::process::Command::new("/usr/bin/env")
+        .args(["--ignore-signal=HUP,INT,QUIT,TERM,USR1,USR2,TSTP,TTIN,TTOU,CHLD,ALRM,PIPE"])
+        .arg("--block-signal=INT,TERM,CHLD,USR1,WINCH")
+        .arg(helper())
+        .args(["--home", "/", "--data"])
+        .arg(room.data.path())
+        .args(["/bin/cat", "/proc/self/status"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    check_signals(&String::from_utf8_lossy(&output.stdout));
+}
+
+#[track_caller]
+fn check_signals(status: &str) {
     let mask = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         u64::from_str_radix(line.trim(), 16).unwrap()
     };
     assert_eq!(mask("SigBlk:"), 0);
     // 32 and 33 belong to glibc, whose posix_spawn ignores them in every child it starts.
     assert_eq!(mask("SigIgn:") & !(0b11 << 31), 0);
-    assert!(text.contains("NoNewPrivs:\t1"), "{text}");
-    assert!(text.contains("Umask:\t0077"), "{text}");
 }
 
 #[tokio::test]
