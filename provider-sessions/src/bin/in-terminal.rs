@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use provider_sessions::{
     DirectoryMark, Exit, Launcher, Marker, SessionId, Size, Spec, child_environment, find_program,
-    open_terminal, run_launcher_if_asked,
+    harden_self, open_terminal, run_launcher_if_asked,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> io::Result<Exit> {
+    harden_self()?;
     let terminal = open_terminal(&Launcher::current_exe()?, spec()?, Size::TERMINAL)
         .await
         .map_err(io::Error::other)?;
