@@ -74,7 +74,7 @@ pub struct Swept {
 }
 
 /// Kills (`SIGKILL`) every process of our own user that carries the marker, and everything below
-/// such a process, until a round finds none; at most 4 seconds. Never this process itself.
+/// such a process, until two rounds find none; at most 4 seconds. Never this process itself.
 ///
 /// It reads all of `/proc` several times and waits for the dying: call it where blocking is
 /// allowed.
@@ -112,14 +112,24 @@ mod linux {
     /// interrupted may need for ever.
     const BOUND: Duration = Duration::from_secs(4);
 
+    /// The pause before an empty round is believed: in the middle of its `exec` a process has no
+    /// environment to be read.
+    const DOUBT: Duration = Duration::from_millis(10);
+
     pub(super) fn sweep(scope: &MarkerScope, session: Option<i32>) -> Swept {
         let wanted = Wanted::new(scope);
         let deadline = Instant::now() + BOUND;
         let mut killed = HashSet::new();
+        let mut doubted = false;
         loop {
             let found = find(&wanted, session);
-            if found.is_empty() || Instant::now() >= deadline {
+            if Instant::now() >= deadline || (found.is_empty() && doubted) {
                 return Swept { killed: killed.len(), left: found.len() };
+            }
+            doubted = found.is_empty();
+            if doubted {
+                std::thread::sleep(DOUBT);
+                continue;
             }
             let dying: Vec<_> = found
                 .iter()
