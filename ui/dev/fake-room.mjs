@@ -211,6 +211,7 @@ function begin(provider, method) {
     awaitingInput: false,
     inputHint: null,
     failure: null,
+    notice: null,
     startedBy: 'this computer',
     active: true,
     lines: [],
@@ -222,7 +223,7 @@ function begin(provider, method) {
   publish('providers', 'providers:auth_status', { provider, sessionId: view.sessionId });
   const kind = script[provider];
   if (kind === 'silent') {
-    later(session, 400, () => change(session, { status: 'running', failure: fail('no_answer') }));
+    later(session, 400, () => change(session, { status: 'running', notice: { code: 'no_answer', title: 'Codex has not shown a sign-in link yet.', action: 'Wait a little longer, or cancel and try again.' } }));
   } else if (FAILURES_AT_START.has(kind)) {
     later(session, 300, () => {
       print(session, [`Error logging in: ${kind}`]);
@@ -296,7 +297,7 @@ function later(session, delayMs, action) {
 }
 
 function print(session, texts) {
-  const lines = texts.map((text) => ({ id: (session.lineId += 1), stream: 'stdout', text, timestamp: iso(Date.now()) }));
+  const lines = texts.map((text) => ({ id: (session.lineId += 1), stream: 'terminal', text, timestamp: iso(Date.now()) }));
   session.view.lines.push(...lines);
   const { sessionId, deviceCode, verificationUrl } = session.view;
   publish(`provider-auth:${sessionId}`, 'provider_auth:line', { sessionId, lines, deviceCode, verificationUrl });
@@ -384,7 +385,7 @@ async function control(request, response) {
   if (codexStatus || claudeStatus) publish('providers', 'providers:updated', {});
   if (approve) finish(sessions.get(last[approve]));
   if (ending) end(sessions.get(last[ending[0]]), ending[1], ending[2], 1);
-  if (refuse) change(sessions.get(last[refuse]), { step: 'awaiting_input', awaitingInput: true, failure: fail('refused') });
+  if (refuse) change(sessions.get(last[refuse]), { step: 'awaiting_input', awaitingInput: true, inputHint: "That doesn't look like the full code. Copy all of it, including the # in the middle." });
   if (lines) print(sessions.get(last[lines.provider]), lines.texts);
   if (keep === false) tokens.clear();
   if (script.stop) for (const { stream } of sockets) stream.destroy();
@@ -404,7 +405,7 @@ const server = createServer(async (request, response) => {
     const { code } = await read(request);
     if (request.headers['x-room-handshake'] !== '1') return problem(response, 403, 'refused', 'The header is missing.');
     if (code === 'busy') return problem(response, 429, 'rate_limited', 'Too many tries.', { 'Retry-After': '42' });
-    if (!String(code).startsWith('dev')) return problem(response, 401, 'code_refused', 'This code is used or old.');
+    if (!String(code).startsWith('dev')) return problem(response, 401, 'code_used', 'This link was used already. Run `room open` for another.');
     const token = randomBytes(24).toString('base64url');
     tokens.add(token);
     return json(response, 200, { token, expiresAt: iso(Date.now() + 7 * 86_400_000) });

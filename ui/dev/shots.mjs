@@ -27,7 +27,7 @@ const say = (body) => fetch(`${base}/fake`, { method: 'POST', body: JSON.stringi
 const id = (name) => `[data-testid="${name}"]`;
 const OUT = { connected: false, account: null, plan: null, method: null, installed: true, authSession: null, error: null, versionNote: null };
 const IN = { ...OUT, connected: true, account: 'an…@example.com', plan: 'Plus', method: 'device' };
-const RESET = { reset: true, codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false, codexStatus: OUT, claudeStatus: OUT };
+const RESET = { reset: true, codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false, codexStatus: { ...OUT, version: '0.169.0' }, claudeStatus: { ...OUT, version: '2.1.329' } };
 
 /** Each leaves the page on the screen to look at. `fresh`: without a sign-in of this browser. */
 const SCREENS = {
@@ -179,7 +179,7 @@ const SCREENS = {
     async go(page) {
       await link(page);
       await say({ refuse: 'claude' });
-      await page.waitForSelector(id('hint'));
+      await page.waitForSelector(id('paste-hint'));
     },
   },
   'claude-refused': {

@@ -77,3 +77,10 @@ test('the start of the Room comes from its uptime in seconds', () => {
   const status = wire.readRoomStatus({ uptime: 60, generatedAt: '2026-11-20T10:01:00.000Z' });
   expect(status.startedAt).toBe(Date.parse('2026-11-20T10:00:00.000Z'));
 });
+
+test('what holds a live sign-in up is told apart from how it failed', () => {
+  const reason = { code: 'no_answer', title: 'No link yet.', action: 'Wait.' };
+  expect(wire.readSession({ ...VIEW, notice: reason })).toMatchObject({ notice: reason, failure: null });
+  expect(wire.readSession({ ...VIEW, failure: reason })).toMatchObject({ notice: reason, failure: null });
+  expect(wire.readSession({ ...VIEW, status: 'failed', active: false, failure: reason })).toMatchObject({ notice: null, failure: reason });
+});

@@ -41,7 +41,10 @@ export interface SessionView {
   deviceCode: string | null;
   awaitingInput: boolean;
   inputHint: string | null;
+  /** Why it did not work, once it is over. */
   failure: Failure | null;
+  /** What holds it up while it still runs. */
+  notice: Failure | null;
   startedBy: string | null;
   active: boolean;
   lines: Line[];
@@ -164,16 +167,11 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Strings of a list; an entry that is an object gives its `text`, `label` or `name`. */
+/** Strings of a list; an entry that is an object gives its `text`. */
 function texts(value: unknown): string[] {
   return list(value)
-    .map((entry) => text(entry) ?? named(entry))
+    .map((entry) => text(entry) ?? text(fields(entry)['text']))
     .filter((entry) => entry !== null);
-}
-
-function named(value: unknown): string | null {
-  const entry = fields(value);
-  return text(entry['text']) ?? text(entry['label']) ?? text(entry['name']) ?? text(entry['path']);
 }
 
 /** RFC 3339, or milliseconds as a number, to milliseconds; anything else is null. */
@@ -199,7 +197,7 @@ export function readLines(value: unknown): Line[] {
     const line = fields(entry);
     return {
       id: String(line['id'] ?? index),
-      stream: text(line['stream']) ?? 'stdout',
+      stream: text(line['stream']) ?? '',
       text: typeof line['text'] === 'string' ? line['text'] : '',
     };
   });
@@ -213,12 +211,6 @@ function readFailure(value: unknown): Failure | null {
     : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
 }
 
-/** Who started a sign-in: a name, or an object that carries one. */
-function readPerson(value: unknown): string | null {
-  const person = fields(value);
-  return text(value) ?? text(person['device']) ?? text(person['name']) ?? text(person['subject']);
-}
-
 /** A session view, bare or as `{session: …}`; null if it has no id. */
 export function readSession(value: unknown): SessionView | null {
   const outer = fields(value);
@@ -226,6 +218,8 @@ export function readSession(value: unknown): SessionView | null {
   const sessionId = text(view['sessionId']) ?? text(view['id']);
   if (sessionId === null) return null;
   const status = (STATUSES.includes(String(view['status'])) ? view['status'] : 'running') as SessionStatus;
+  const active = flag(view['active']) ?? (status === 'starting' || status === 'running');
+  const failure = readFailure(view['failure']);
   return {
     sessionId,
     provider: text(view['provider']) ?? '',
@@ -241,11 +235,12 @@ export function readSession(value: unknown): SessionView | null {
     deviceCode: text(view['deviceCode']),
     awaitingInput: view['awaitingInput'] === true,
     inputHint: text(view['inputHint']),
-    failure: readFailure(view['failure']),
-    startedBy: readPerson(view['startedBy']),
-    active: flag(view['active']) ?? (status === 'starting' || status === 'running'),
+    failure: active ? null : failure,
+    notice: active ? (readFailure(view['notice']) ?? failure) : null,
+    startedBy: text(view['startedBy']),
+    active,
     lines: readLines(view['lines']),
-    droppedLines: number(view['droppedLines']) ?? number(view['linesDropped']) ?? number(view['dropped']) ?? 0,
+    droppedLines: number(view['droppedLines']) ?? 0,
   };
 }
 
@@ -314,7 +309,7 @@ export function readStatuses(value: unknown): Record<string, ProviderStatus> {
       account: text(row['account']),
       plan: text(row['plan']),
       checkedAt: time(row['checkedAt']),
-      error: text(row['error']) ?? text(fields(row['error'])['detail']) ?? text(fields(row['error'])['title']),
+      error: text(row['error']),
       disconnectedAt: time(row['disconnectedAt']),
       liveSessionId: session === null ? text(row['authSession']) : session.active ? session.sessionId : null,
     };
@@ -356,7 +351,7 @@ export function readRoomStatus(value: unknown): RoomStatus {
     goal: text(body['goal']),
     region: text(body['region']),
     plan: text(body['plan']),
-    dataDir: text(body['dataDir']) ?? text(fields(body['paths'])['dataDir']) ?? text(fields(body['storage'])['dataDir']),
+    dataDir: text(fields(body['storage'])['dataDir']),
   };
 }
 
@@ -367,7 +362,7 @@ export function readDisconnected(value: unknown): Disconnected {
     ok: body['ok'] === true && status === 'disconnected',
     status,
     removed: texts(body['removed']),
-    reason: text(body['detail']) ?? text(body['error']) ?? text(body['reason']),
+    reason: text(body['detail']) ?? text(body['error']),
   };
 }
 

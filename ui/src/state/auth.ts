@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
-import type { Bootstrap, Verified } from '../api/wire';
+import type { Bootstrap, Problem, Verified } from '../api/wire';
 import type { SafeStorage } from './storage';
 import { linkCode } from './plain';
 
@@ -26,7 +26,7 @@ export type Auth = ReturnType<typeof createAuth>;
 export function createAuth(client: Client, storage: SafeStorage) {
   const phase = signal<AuthPhase>('starting');
   const reason = signal<SignedOutReason>('no_code');
-  const detail = signal<string | null>(null);
+  const problem = signal<Problem | null>(null);
   const retryAfterMs = signal<number | null>(null);
   const bootstrap = signal<Bootstrap | null>(null);
   const verified = signal<Verified | null>(null);
@@ -34,7 +34,7 @@ export function createAuth(client: Client, storage: SafeStorage) {
 
   function out(why: SignedOutReason, error?: ApiError): void {
     reason.value = why;
-    detail.value = error?.problem.detail ?? error?.problem.title ?? null;
+    problem.value = error?.problem ?? null;
     retryAfterMs.value = error?.retryAfterMs ?? null;
     verified.value = null;
     phase.value = 'signed_out';
@@ -51,11 +51,13 @@ export function createAuth(client: Client, storage: SafeStorage) {
   }
 
   /** Learns how this Room is entered. Public, and not needed to get in: a failure leaves it unknown. */
-  async function learn(): Promise<void> {
+  async function learn(): Promise<boolean> {
     try {
       bootstrap.value = await client.bootstrap();
+      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      return false;
     }
   }
 
@@ -93,7 +95,7 @@ export function createAuth(client: Client, storage: SafeStorage) {
     phase,
     reason,
     /** The Room's own words on the last refusal. */
-    detail,
+    problem,
     retryAfterMs,
     bootstrap,
     verified,
@@ -109,7 +111,7 @@ export function createAuth(client: Client, storage: SafeStorage) {
         const learned = learn();
         const had = storage.get(TOKEN_KEY) !== null;
         // A link opened twice, or restored by the browser, is refused; the sign-in it gave still holds.
-        if (code !== null && !(await trade(code)) && !(had && reason.value === 'code_refused')) return learned;
+        if (code !== null && !(await trade(code)) && !(had && reason.value === 'code_refused')) return void (await learned);
         if (storage.get(TOKEN_KEY) === null) out(code === null ? 'no_code' : 'code_refused');
         else await prove();
         if (code !== null && had && phase.value === 'signed_out' && reason.value === 'ended') out('code_refused');
@@ -129,10 +131,8 @@ export function createAuth(client: Client, storage: SafeStorage) {
 
     async retry(): Promise<void> {
       await guarded(async () => {
-        await learn();
         if (storage.get(TOKEN_KEY) !== null) await prove();
-        else if (bootstrap.value === null) out('unreachable');
-        else if (reason.value === 'unreachable') out('no_code');
+        else out((await learn()) ? 'no_code' : 'unreachable');
       });
     },
 

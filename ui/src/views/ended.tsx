@@ -1,7 +1,7 @@
 // How a sign-in ended, and what to do next; and a refusal that it survived.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Provider, SessionView } from '../api/wire';
+import type { Failure, Provider, SessionView } from '../api/wire';
 import { failureCode, nextActions, type NextAction, type Phase } from '../state/outcome';
 import { httpsUrl, plain } from '../state/plain';
 import { redact } from '../state/redact';
@@ -39,7 +39,7 @@ export function Ended({ provider, login, phase, kind }: EndedProps) {
     );
   }
   const code = failureCode(login.view);
-  const { title, next } = failureWords(provider, login.view, code);
+  const { title, next } = failureWords(provider, login.view.failure, code);
   return (
     <section class="card ended" data-testid="failure" data-code={code}>
       <h2 ref={heading} tabIndex={-1}>
@@ -81,14 +81,15 @@ function Done({ provider, heading }: { provider: Provider; heading: { current: H
 /** A refusal or a hint while the sign-in goes on: a code that was not taken, a program that is silent. */
 export function Refused({ provider, view, kind }: { provider: Provider; view: SessionView; kind: string | null }) {
   const room = useRoom();
-  const failure = view.failure;
+  const failure = view.notice;
   if (failure === null) return null;
-  const waits = failure.code === 'no_answer';
-  const { title } = failureWords(provider, view, failure.code);
+  // Silence, or a question nobody taught the Room: it is not refused yet.
+  const waits = !view.awaitingInput;
+  const { title } = failureWords(provider, failure, failure.code);
   return (
     <div class={`note ${waits ? 'wait' : 'bad'}`} data-testid="hint" data-code={failure.code}>
-      <Mark tone={waits ? 'wait' : 'bad'}>{waits ? w.login.noAnswer(provider.name) : title}</Mark>
-      {!waits && view.awaitingInput && <p>{w.login.pasteAgain}</p>}
+      <Mark tone={waits ? 'wait' : 'bad'}>{title}</Mark>
+      <p>{failure.code === 'unrecognised' ? w.login.lookAtOutput : waits ? w.login.stillWaiting : w.login.pasteAgain}</p>
       <button
         type="button"
         class="button"
@@ -103,15 +104,15 @@ export function Refused({ provider, view, kind }: { provider: Provider; view: Se
 }
 
 /**
- * The Room's sentence wins, because it knows the case; ours stands in where it has none. An `action`
- * of one word is a name for programs, not a sentence.
+ * What happened is told in the Room's words, because it knows the case; what to do next in ours, because
+ * they fit the buttons. Each stands in where the other is silent.
  */
-function failureWords(provider: Provider, view: SessionView, code: string): { title: string; next: string } {
-  const ours = (w.failures[code] ?? w.failures['unrecognised'])?.(provider.name) ?? { title: code, next: '' };
-  const theirs = view.failure;
+function failureWords(provider: Provider, theirs: Failure | null, code: string): { title: string; next: string } {
+  const ours = w.failures[code]?.(provider.name);
+  const other = w.failures['unrecognised']?.(provider.name);
   return {
-    title: theirs !== null && theirs.title !== '' ? plain(theirs.title) : ours.title,
-    next: theirs !== null && theirs.action.includes(' ') ? plain(theirs.action) : ours.next,
+    title: plain(theirs?.title || (ours ?? other)?.title || code),
+    next: plain(ours?.next || theirs?.action || other?.next || ''),
   };
 }
 

@@ -21,9 +21,9 @@ export function Enter() {
       <TopBar />
       <Page title={w.title} testid="connect-page">
         <p class="lead" data-testid="connect-reason" data-reason={why}>
-          <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.reasons[why]}</Mark>
+          <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.codes[auth.problem.value?.code ?? ''] ?? w.reasons[why]}</Mark>
         </p>
-        {why === 'page_refused' && <p class="hint">{auth.detail.value ?? w.openHere('http://localhost:3700')}</p>}
+        {why === 'page_refused' && <p class="hint">{auth.problem.value?.detail ?? w.openHere('http://localhost:3700')}</p>}
         {auth.retryAfterMs.value !== null && <p class="hint">{w.wait(span(auth.retryAfterMs.value))}</p>}
         {cloud ? <Hosted /> : <Local down={down} />}
         {(down || why === 'unexpected' || why === 'limited') && (

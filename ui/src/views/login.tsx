@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Method, Provider } from '../api/wire';
 import { mark, secondsLeft } from '../state/countdown';
 import { plain, trustedUrl } from '../state/plain';
-import { phaseOf, stillReadable } from '../state/outcome';
+import { failureCode, phaseOf, showsOutput, stillReadable } from '../state/outcome';
 import { STEPS, type Login as LoginState } from '../state/session';
 import { dayTime, t } from '../text';
 import styles from '../styles/login.css?inline';
@@ -159,7 +159,7 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
       <>
         {phase !== 'canceled' && <Steps login={login} broken={phase === 'failed'} />}
         <Ended provider={provider} login={login} phase={phase} kind={method?.kind ?? null} />
-        <Output view={view} openAtFirst={phase === 'failed'} />
+        <Output view={view} openAtFirst={phase === 'failed' && showsOutput(failureCode(view))} />
       </>
     );
   }
@@ -177,11 +177,11 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
             {w.login.joined(dayTime(view.startedAt - offset, now), view.startedBy === null ? null : plain(view.startedBy))}
           </p>
         )}
-        {view.failure !== null && <Refused provider={provider} view={view} kind={method?.kind ?? null} />}
+        {view.notice !== null && <Refused provider={provider} view={view} kind={method?.kind ?? null} />}
         {!shows && !past && (
           <section class="card" data-testid="preparing">
             <h2>{w.login.preparing}</h2>
-            <p class="muted">{view.inputHint === null ? w.login.preparingText(provider.name) : plain(view.inputHint)}</p>
+            <p class="muted">{w.login.preparingText(provider.name)}</p>
             <div class="blank" aria-hidden="true" />
           </section>
         )}
@@ -203,7 +203,7 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
             <Prerequisite text={provider.prerequisite.text} url={provider.prerequisite.url} bare />
           </details>
         )}
-        <Output view={view} openAtFirst={false} />
+        <Output view={view} openAtFirst={view.notice?.code === 'unrecognised'} />
         <Cancel id={provider.id} />
       </div>
       {url !== null && !past && <PhoneCard url={url} code={view.deviceCode === null ? null : plain(view.deviceCode)} />}

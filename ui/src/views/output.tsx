@@ -2,7 +2,6 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { SessionView } from '../api/wire';
-import { failureCode, showsOutput } from '../state/outcome';
 import { plain } from '../state/plain';
 import { w } from '../text/login';
 import { CopyButton, Icon } from './parts';
@@ -15,7 +14,7 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
   const [atEnd, setAtEnd] = useState(true);
   const box = useRef<HTMLDivElement>(null);
   const { lines } = view;
-  const wanted = openAtFirst && lines.length > 0 && showsOutput(failureCode(view));
+  const wanted = openAtFirst && lines.length > 0;
   useEffect(() => {
     if (wanted) setOpen(true);
   }, [wanted, view.sessionId]);
@@ -52,7 +51,7 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
             {view.droppedLines > 0 && <p class="hint">{w.login.dropped(view.droppedLines)}</p>}
             {lines.length === 0 && <p class="hint">{w.login.noOutput}</p>}
             {lines.map((line) => (
-              <div key={line.id} class={line.stream === 'stderr' ? 'line err' : 'line'}>
+              <div key={line.id} class={line.stream === 'room' ? 'line remark' : 'line'}>
                 {plain(line.text)}
               </div>
             ))}

@@ -11,6 +11,11 @@ import { pasteText } from './clipboard';
 import { useRoom } from './context';
 import { errorWords } from './parts';
 
+/** A policy that forbids it makes a button that can only fail. Only Chromium tells. */
+const canPaste = (document as PolicyDocument).featurePolicy?.allowsFeature('clipboard-read') !== false;
+
+type PolicyDocument = Document & { featurePolicy?: { allowsFeature(name: string): boolean } };
+
 export function PasteCard({ provider, view, kind }: { provider: Provider; view: SessionView; kind: string }) {
   const room = useRoom();
   const [text, setText] = useState('');
@@ -76,7 +81,7 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
             setBlocked(false);
           }}
         />
-        <button
+        {canPaste && <button
           type="button"
           class="button"
           data-testid="paste-button"
@@ -89,9 +94,14 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
           }}
         >
           {w.login.pasteButton}
-        </button>
+        </button>}
       </div>
       <div id="paste-help" class="stack">
+        {hint !== null && error === null && view.awaitingInput && (
+          <p class="hint bad" data-testid="paste-hint">
+            {w.login.asksAgain(hint)}
+          </p>
+        )}
         {error !== null && (
           <p class="hint bad" data-testid="paste-error" data-code={error.code}>
             {plain(errorWords(error).title)} {w.login.pasteAgain}
@@ -108,7 +118,7 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
             : busy
               ? w.login.finishing
               : view.awaitingInput
-                ? (hint ?? w.login.pasteHelp)
+                ? w.login.pasteHelp
                 : w.login.notAsked(provider.name)}
         </p>
       </div>

@@ -12,6 +12,12 @@ export const enter = {
     ended: 'Your sign-in has ended. That happens whenever the Room restarts.',
     signed_out: 'You are signed out of this Room.',
   },
+  // More exact than the reason, where the Room says more.
+  codes: {
+    code_used: 'That sign-in link was already used.',
+    code_expired: 'That sign-in link is older than 5 minutes.',
+    code_unknown: 'That sign-in link is not from the Room that runs now.',
+  } as Record<string, string>,
   openHere: (address: string) => `Open it at ${address} on the machine where it runs.`,
   wait: (wait: string) => `Try again in ${wait}.`,
   getLink: 'Get a new link',

@@ -22,7 +22,8 @@ export const login = {
 
     preparing: 'Starting the sign-in on your Room',
     preparingText: (name: string) => `${name} is asking for a sign-in. This takes a few seconds.`,
-    noAnswer: (name: string) => `${name} has not answered for 20 seconds. Your Room keeps waiting.`,
+    stillWaiting: 'Your Room keeps waiting. You can wait too, or start again.',
+    lookAtOutput: 'Look at the live output below. You can start again.',
     startAgain: 'Start again',
 
     yourCode: 'Your code',
@@ -56,6 +57,7 @@ export const login = {
     pasteButton: 'Paste',
     pasteHelp: 'Spaces and line breaks are removed for you.',
     pasteBlocked: 'Your browser did not allow it. Hold the field and choose Paste.',
+    asksAgain: (words: string) => `The program says: ${words}`,
     finish: 'Finish sign-in',
     finishing: 'Checking the code…',
     notAsked: (name: string) => `${name} is not asking for a code right now.`,
@@ -66,9 +68,7 @@ export const login = {
       short_digits: 'This looks like a verification code from an e-mail or phone. The code here is longer and has a # in the middle.',
       no_hash: 'The code usually has a # in the middle. Check that you copied all of it.',
     },
-    codeRefused: 'That code was not accepted.',
     pasteAgain: 'Paste another code, or get a new link.',
-    newLinkInstead: 'Get a new link',
 
     output: 'Live output',
     lines: (count: number) => (count === 1 ? '1 line' : `${count} lines`),
