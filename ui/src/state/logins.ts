@@ -14,8 +14,10 @@ export interface LoginSlot {
   login: Signal<Login | null>;
   /** The request that starts, ends or renews a sign-in is under way. */
   busy: Signal<'starting' | 'cancelling' | null>;
+  /** Why the last of those requests failed. */
   error: Signal<ApiError | null>;
-  loaded: Signal<boolean>;
+  /** Whether the last sign-in was looked for, or why that could not be done. */
+  loaded: Signal<boolean | ApiError>;
 }
 
 export interface LoginsOptions {
@@ -36,7 +38,7 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
   function slot(provider: string): LoginSlot {
     let found = slots.get(provider);
     if (found === undefined) {
-      found = { login: signal(null), busy: signal(null), error: signal(null), loaded: signal(false) };
+      found = { login: signal(null), busy: signal(null), error: signal(null), loaded: signal<boolean | ApiError>(false) };
       slots.set(provider, found);
     }
     return found;
@@ -132,11 +134,14 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
     /** Finds the last sign-in of a provider, wherever it was started. */
     async load(provider: string): Promise<void> {
       const { loaded } = slot(provider);
-      await tried(provider, async () => {
+      try {
         const view = await client.lastSession(provider);
         if (view !== null) take(provider, view, true);
         loaded.value = true;
-      });
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        loaded.value = error;
+      }
     },
 
     /** Someone, perhaps another device, has a live sign-in: join it. */

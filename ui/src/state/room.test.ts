@@ -197,6 +197,15 @@ test('a start that is refused says why', async () => {
   expect(room.logins.slot('codex').busy.value).toBeNull();
 });
 
+test('looking for the last sign-in does not hide why a start failed', async () => {
+  const { room, settle } = setUp({ ...SIGNED_IN, 'POST /api/providers/codex/connect': { status: 429, body: { code: 'limited' } } });
+  await room.auth.begin('code');
+  await settle();
+  await room.logins.start('codex', null);
+  await room.logins.load('codex');
+  expect(room.logins.slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
+});
+
 test('renewing ends the old sign-in first', async () => {
   const { room, settle, asked } = setUp({
     ...SIGNED_IN,

@@ -30,8 +30,9 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
     return (
       <div class="note bad" data-testid="not-loaded">
         <Mark tone="bad">{t.errors.notLoaded}</Mark>
-        <button type="button" class="button" onClick={() => setState('waiting')}>
-          {t.common.tryAgain}
+        {/* A browser remembers that a script was not there; only a new page asks again. */}
+        <button type="button" class="button" onClick={() => location.reload()}>
+          {t.errors.reload}
         </button>
       </div>
     );

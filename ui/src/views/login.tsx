@@ -66,10 +66,12 @@ function Start({ provider }: { provider: Provider }) {
   const others = provider.methods.filter((method) => method !== first);
   const starting = slot.busy.value === 'starting';
   const error = slot.error.value;
-  if (!slot.loaded.value && error === null && !starting) return <Skeleton />;
+  const loaded = slot.loaded.value;
+  if (typeof loaded !== 'boolean' && error === null) return <ErrorNote error={loaded} retry={() => void room.logins.load(id)} />;
+  if (!loaded && error === null && !starting) return <Skeleton />;
   if (status?.installed === false || error?.code === 'not_installed') {
     return (
-      <section class="card" data-testid="failure" data-code="not_installed">
+      <section class="card column" data-testid="failure" data-code="not_installed">
         <h2>{t.overview.notInstalled(name)}</h2>
         {error?.problem.detail != null && <p class="muted">{plain(error.problem.detail)}</p>}
         <Install provider={provider} />
@@ -82,8 +84,8 @@ function Start({ provider }: { provider: Provider }) {
     );
   }
   return (
-    <>
-      {error !== null && <ErrorNote error={error} />}
+    <div class="column">
+      {error !== null && <ErrorNote error={error} testid="login-error" />}
       {status?.connected === true && <p class="note good">{w.login.stillConnected(name)}</p>}
       {first !== undefined && (
         <section class="card" data-testid="login-start">
@@ -135,7 +137,7 @@ function Start({ provider }: { provider: Provider }) {
           </ul>
         </details>
       )}
-    </>
+    </div>
   );
 }
 
@@ -156,11 +158,11 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
 
   if (phase !== 'active') {
     return (
-      <>
+      <div class="column">
         {phase !== 'canceled' && <Steps login={login} broken={phase === 'failed'} />}
         <Ended provider={provider} login={login} phase={phase} kind={method?.kind ?? null} />
         <Output view={view} openAtFirst={phase === 'failed' && showsOutput(failureCode(view))} />
-      </>
+      </div>
     );
   }
 

@@ -51,7 +51,7 @@ function ProviderCard({ provider }: { provider: Provider }) {
             [w.signedInAs, connected && status.account !== null ? plain(status.account) : null],
             [w.plan, connected && status.plan !== null ? plain(status.plan) : null],
             [w.method, connected && method !== null ? plain(method) : null],
-            [w.checked, status.checkedAt === null ? null : since(status.checkedAt, now + room.clockOffset.value)],
+            [connected ? w.verified : w.checked, status.checkedAt === null ? null : since(status.checkedAt, now + room.clockOffset.value)],
             [w.cli, status.version === null ? null : `${id} ${plain(status.version)}`],
           ]}
         />

@@ -1,7 +1,7 @@
 // What stands around every page: the bar with the state of the link, and the sections.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { since, t, clockTime } from '../text';
 import { useRoom } from './context';
 import { Command, Icon, Mark, useNow, type Tone } from './parts';
@@ -63,7 +63,8 @@ export function TopBar() {
 }
 
 function LinkChip() {
-  const { linkPhase, heardAt, auth } = useRoom();
+  const { linkPhase, heardAt, auth, say } = useRoom();
+  const last = useRef('');
   const out = auth.phase.value === 'signed_out' || linkPhase.value === 'signed_out';
   const phase = out ? 'signed_out' : linkPhase.value;
   const [tone, word]: [Tone, string] =
@@ -74,8 +75,12 @@ function LinkChip() {
         : phase === 'signed_out'
           ? ['off', t.link.signed_out]
           : ['wait', t.link.reconnecting];
+  useEffect(() => {
+    if (last.current !== '') say(word);
+    last.current = word;
+  }, [word]);
   return (
-    <span class="chip" role="status" aria-live="off" aria-label={`${t.link.label}: ${word}`} data-testid="link-chip" data-phase={phase}>
+    <span class="chip" data-testid="link-chip" data-phase={phase}>
       <Mark tone={tone}>
         {word}
         {tone === 'wait' && heardAt.value !== null && <DataAge at={heardAt.value} />}

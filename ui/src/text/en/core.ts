@@ -8,7 +8,6 @@ export const core = {
   sections: 'Sections',
   tabs: { overview: 'Overview', providers: 'Providers', access: 'Access', settings: 'Settings' },
   link: {
-    label: 'Connection to the Room',
     live: 'Live',
     reconnecting: 'Reconnecting',
     offline: 'Offline',

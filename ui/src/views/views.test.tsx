@@ -1,0 +1,146 @@
+// @vitest-environment happy-dom
+import { render, type ComponentChildren } from 'preact';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readProviders, readSession, type Provider, type SessionView } from '../api/wire';
+import { createRoom } from '../state/room';
+import { begin } from '../state/session';
+import { safeStorage } from '../state/storage';
+import { trustedUrl } from '../state/plain';
+import { w } from '../text/login';
+import { CodeCard, LinkCard } from './approve';
+import { provideRoom } from './context';
+import { Ended } from './ended';
+import { qrPath } from './qr';
+import { parse } from './router';
+
+let host: HTMLElement;
+
+beforeEach(() => {
+  host = document.createElement('div');
+  document.body.append(host);
+  provideRoom(
+    createRoom({
+      fetch: () => Promise.reject(new TypeError('no network here')),
+      openSocket: () => ({ readyState: 0, send: () => {}, close: () => {} }),
+      timers: { set: () => null, clear: () => {}, now: () => 0 },
+      random: () => 0,
+      storage: safeStorage(() => null),
+      build: 'test',
+    }),
+  );
+});
+afterEach(() => {
+  render(null, host);
+  host.remove();
+});
+
+function draw(children: ComponentChildren): HTMLElement {
+  render(children, host);
+  return host;
+}
+
+function provider(): Provider {
+  const [row] = readProviders({
+    providers: [
+      {
+        id: 'codex',
+        name: 'Codex',
+        prerequisite: { text: 'Turn it on', url: 'https://chatgpt.com/#settings' },
+        methods: [{ id: 'device', label: 'Device', kind: 'device_code', primary: true }],
+        hosts: ['auth.openai.com'],
+        install: { command: 'npm install -g @openai/codex' },
+      },
+    ],
+  });
+  if (row === undefined) throw new Error('the row has an id');
+  return row;
+}
+
+function view(more: Record<string, unknown>): SessionView {
+  const read = readSession({ sessionId: 's', provider: 'codex', method: 'device', status: 'running', active: true, ...more });
+  if (read === null) throw new Error('the view has an id');
+  return read;
+}
+
+const CODES = [
+  'not_installed',
+  'no_answer',
+  'network',
+  'device_codes_off',
+  'expired',
+  'refused',
+  'rate_limited',
+  'program_died',
+  'launch_failed',
+  'not_signed_in',
+  'timeout',
+  'server_restarted',
+  'cannot_store',
+  'policy',
+  'unrecognised',
+];
+
+test.each([...CODES, 'of_tomorrow'])('the failure %s has words, a button and its code', (code) => {
+  const login = begin(view({ status: 'failed', active: false, failure: { code, title: '', action: '' } }), false);
+  const page = draw(<Ended provider={provider()} login={login} phase="failed" kind="device_code" />);
+  expect(page.querySelector('h2')?.textContent?.length).toBeGreaterThan(10);
+  expect(page.querySelectorAll('button, a').length).toBeGreaterThan(0);
+  expect(page.textContent).toContain(`Code: ${code}`);
+});
+
+test('every failure the Room can send has words of its own', () => {
+  for (const code of CODES) expect(Object.keys(w.failures), code).toContain(code);
+});
+
+test('the Room’s own sentence stands above ours, without what deceives', () => {
+  const failure = { code: 'network', title: 'Your Room could not reach OpenAI.\u202E', action: 'Check it.' };
+  const login = begin(view({ status: 'failed', active: false, failure }), false);
+  const page = draw(<Ended provider={provider()} login={login} phase="failed" kind="device_code" />);
+  expect(page.querySelector('h2')?.textContent).toBe('Your Room could not reach OpenAI.');
+});
+
+test.each(['http://auth.openai.com/x', 'https://evil.example/x', 'javascript:alert(1)'])('the address %s is text and never a link', (address) => {
+  const session = view({ deviceCode: 'AAAA-BBBB', verificationUrl: address });
+  const url = trustedUrl(address, provider().hosts);
+  const page = draw(<CodeCard view={session} code="AAAA-BBBB" url={url} left={60} />);
+  expect(page.querySelector('a')).toBeNull();
+  expect(page.textContent).toContain(address);
+  draw(<LinkCard view={session} url={url} left={60} numbered />);
+  expect(page.querySelector('a')).toBeNull();
+});
+
+test('a code without an address is still a code', () => {
+  const page = draw(<CodeCard view={view({ deviceCode: 'AAAA-BBBB' })} code="AAAA-BBBB" url={null} left={null} />);
+  expect(page.querySelector('button.code')?.textContent).toBe('Copy code AAAA-BBBB');
+  expect(page.querySelector('[data-testid=countdown]')).toBeNull();
+});
+
+test('the last two minutes look different', () => {
+  const at = (left: number) => {
+    const page = draw(<CodeCard view={view({})} code="A" url={null} left={left} />);
+    return page.querySelector('[data-testid=countdown]')?.className;
+  };
+  expect([at(120), at(119)]).toEqual(['time', 'time short']);
+});
+
+test('a QR code of a long link fits and covers its modules once', () => {
+  const { path, size } = qrPath(`https://claude.com/cai/oauth/authorize?${'x'.repeat(480)}`);
+  expect(size).toBeGreaterThan(60);
+  const rows = path.match(/M\d+ \d+h\d+v1h-\d+z/gu) ?? [];
+  expect(rows.join('')).toBe(path);
+  // The finder in the corner: seven dark modules, then a light one.
+  expect(path.startsWith('M0 0h7v1h-7z')).toBe(true);
+});
+
+test.each([
+  ['/', { page: 'overview' }],
+  ['/providers', { page: 'providers' }],
+  ['/providers/', { page: 'providers' }],
+  ['/providers/claude%20x/connect', { page: 'login', provider: 'claude x' }],
+  ['/providers/%zz/connect', { page: 'unknown' }],
+  ['/providers/codex', { page: 'unknown' }],
+  ['/access', { page: 'access' }],
+  ['/settings/x', { page: 'unknown' }],
+])('the address %s is a page', (path, route) => {
+  expect(parse(path)).toEqual(route);
+});
