@@ -8,9 +8,11 @@ mod body;
 mod error;
 mod guard;
 mod health;
+mod live;
+mod providers;
 mod status;
 mod ui;
-mod wire;
+pub mod wire;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -38,7 +40,7 @@ pub fn router(app: &AppState) -> Router {
 
 #[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
-    use Permission::{Own, StatusRead};
+    use Permission::{Own, ProvidersManage, StatusRead};
     Routes::new(app)
         .public(Method::GET, "/healthz", health::healthz)
         .public(Method::GET, "/readyz", health::readyz)
@@ -48,6 +50,17 @@ fn routes(app: &AppState) -> Routes {
         .guarded(Method::DELETE, "/api/auth/session", Own, auth::sign_out)
         .guarded(Method::POST, "/api/auth/ws-ticket", Own, auth::ticket)
         .guarded(Method::GET, "/api/status", StatusRead, status::status)
+        .guarded(Method::GET, "/api/providers", StatusRead, providers::table)
+        .guarded(Method::GET, "/api/providers/status", StatusRead, providers::statuses)
+        .guarded(Method::POST, "/api/providers/{provider}/connect", ProvidersManage, providers::connect)
+        .guarded(Method::GET, "/api/providers/{provider}/session", ProvidersManage, providers::latest)
+        .guarded(Method::POST, "/api/providers/{provider}/disconnect", ProvidersManage, providers::disconnect)
+        .guarded(Method::POST, "/api/providers/{provider}/verify", ProvidersManage, providers::verify)
+        .guarded(Method::GET, "/api/providers/sessions/{id}", ProvidersManage, providers::session)
+        .guarded(Method::POST, "/api/providers/sessions/{id}/input", ProvidersManage, providers::input)
+        .guarded(Method::POST, "/api/providers/sessions/{id}/cancel", ProvidersManage, providers::cancel)
+        // Its own sign-in (a ticket, for pages) and a permission for each channel.
+        .public(Method::GET, "/ws", live::open)
 }
 
 /// Collects routes, and what is asked of each, for the test that walks them.

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provider_sessions::{Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::channels::hub::Hub;
+use crate::channels::{History, Publisher};
+use crate::config::{Config, Environment};
 use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
 use crate::listen::{ListenError, Listeners, listen};
@@ -41,6 +44,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Sign-ins could not be started.
+    #[error("this program cannot find itself")]
+    Launcher(#[source] std::io::Error),
     /// A file of ours.
     #[error("cannot write {name} in {}", directory.display())]
     File {
@@ -65,7 +71,7 @@ impl StartError {
             // EX_UNAVAILABLE: the port.
             Self::Listen(_) => 69,
             // EX_IOERR.
-            Self::Store(_) | Self::File { .. } => 74,
+            Self::Store(_) | Self::File { .. } | Self::Launcher(_) => 74,
         }
     }
 }
@@ -76,6 +82,7 @@ pub struct Server {
     listeners: Listeners,
     commands: UnixListener,
     data_dir: DataDir,
+    history: Arc<History>,
 }
 
 impl Server {
@@ -83,15 +90,22 @@ impl Server {
     ///
     /// # Errors
     /// One clear reason. Nothing was changed if it is the settings, the directory or the port.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
-        Self::bind_with(config, Arc::new(SystemClock)).await
+    pub async fn bind(config: Config, environment: &Environment) -> Result<Self, StartError> {
+        let launcher = Launcher::current_exe().map_err(StartError::Launcher)?;
+        Self::bind_with(config, environment, launcher, Arc::new(SystemClock)).await
     }
 
-    /// The same with a clock of the caller's.
+    /// The same with a launcher and a clock of the caller's: a program that embeds the server may
+    /// not be its own launcher.
     ///
     /// # Errors
     /// As [`Server::bind`].
-    pub async fn bind_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn bind_with(
+        config: Config,
+        environment: &Environment,
+        launcher: Launcher,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let inspected = Inspected::look(&config.data_dir)?;
         let listeners = listen(&config.bind, &config.addresses(), config.port)?;
         let data_dir = inspected.claim()?;
@@ -113,6 +127,9 @@ impl Server {
         data_dir.write(TOKEN_FILE, token.expose().as_bytes()).map_err(failed(TOKEN_FILE))?;
         data_dir.write(PORT_FILE, port.to_string().as_bytes()).map_err(failed(PORT_FILE))?;
         let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
+        let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
+        let publisher = Arc::new(Publisher::new(hub.clone(), history.clone()));
+        let manager = manager(&config, environment, launcher, publisher.clone());
         let sign_in = SignIn::new(config.auth_failures_per_minute, &token, now);
         let app = Arc::new(App {
             port,
@@ -122,13 +139,16 @@ impl Server {
             clock,
             sign_in,
             store,
+            manager,
+            publisher,
+            hub,
             content_policy: ::http::HeaderValue::from_static(http::CONTENT_POLICY),
             in_flight: Semaphore::new(state::IN_FLIGHT),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             config,
         });
-        Ok(Self { app, listeners, commands, data_dir })
+        Ok(Self { app, listeners, commands, data_dir, history })
     }
 
     /// The address a person opens.
@@ -143,7 +163,7 @@ impl Server {
 
     /// Serves until `stop` fires, then ends everything, in 15 s at most.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { app, listeners, commands, data_dir } = self;
+        let Self { app, listeners, commands, data_dir, history } = self;
         let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
         let router = http::router(&app);
         for listener in listeners.sockets {
@@ -156,16 +176,25 @@ impl Server {
             ));
         }
         app.tasks.spawn(control::serve(commands, app.clone()));
+        app.manager.start();
+        // Not one of the tasks that are waited for: it hears of the sign-ins until the last is over.
+        let keeper = tokio::spawn({
+            let (history, store) = (history.clone(), app.store.clone());
+            async move { history.keep(&store).await }
+        });
         stop.cancelled().await;
         tracing::info!("stopping");
         app.stop.cancel();
         let all_ended = async {
+            app.manager.shutdown().await;
             app.tasks.close();
             app.tasks.wait().await;
         };
         if tokio::time::timeout(DEADLINE, all_ended).await.is_err() {
             tracing::warn!(left = app.tasks.len(), "some tasks did not end in time");
         }
+        keeper.abort();
+        history.write(&app.store).await;
         if let Err(error) = app.store.end_session(None, app.now()).await {
             tracing::warn!(%error, "the end of the sign-ins was not written down");
         }
@@ -174,4 +203,31 @@ impl Server {
             data_dir.remove(file);
         }
     }
+}
+
+/// The session manager with what it may know of our surroundings. Where the home is not the
+/// person's own, their variables that move a provider's folder must not lead back to it.
+fn manager(
+    config: &Config,
+    environment: &Environment,
+    launcher: Launcher,
+    publisher: Arc<Publisher>,
+) -> SessionManager {
+    let rows = provider_sessions::provider::built_in().to_vec();
+    let moves = |name: &str| rows.iter().any(|row| row.home.variable == name);
+    let environment = environment
+        .iter()
+        .filter(|(name, _)| config.own_home || !moves(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let settings = provider_sessions::Settings {
+        data_dir: config.data_dir.clone(),
+        provider_home: config.provider_home.clone(),
+        environment,
+        launcher,
+        login_timeout: config.login_timeout,
+        max_lines: config.login_lines,
+        keep: config.login_kept,
+    };
+    SessionManager::new(settings, rows, publisher)
 }

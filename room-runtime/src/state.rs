@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use jiff::Timestamp;
+use provider_sessions::SessionManager;
 use room_auth::{Clock, Site};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::channels::Publisher;
+use crate::channels::hub::Hub;
 use crate::config::Config;
 use crate::sign_in::SignIn;
 use crate::store::Store;
@@ -38,6 +41,12 @@ pub struct App {
     pub sign_in: SignIn,
     /// What must outlive us.
     pub store: Store,
+    /// The sign-ins of providers.
+    pub manager: SessionManager,
+    /// What hears from it.
+    pub publisher: Arc<Publisher>,
+    /// Who listens.
+    pub hub: Arc<Hub>,
     /// `Content-Security-Policy`, the same on every answer.
     pub content_policy: HeaderValue,
     /// One permit a request.

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 };
 
 pub use self::logins::LoginRow;
+pub(crate) use self::logins::status_name;
 pub use self::sessions::SessionRow;
 
 /// The database file in the data directory.

@@ -18,6 +18,9 @@ const BLOCKING_THREADS: usize = 16;
 
 pub(super) fn run(config: Config, environment: &Environment, no_open: bool) -> ExitCode {
     logging::start(config.log, config.log_format);
+    if let Err(error) = provider_sessions::harden_self() {
+        tracing::warn!(%error, "other programs of this user can read this one's memory");
+    }
     // Whatever is made from here on is for us alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
@@ -42,7 +45,7 @@ async fn serve(config: Config, environment: &Environment, no_open: bool) -> Exit
         complain("cannot hear signals");
         return ExitCode::from(71);
     };
-    let server = match Server::bind(config).await {
+    let server = match Server::bind(config, environment).await {
         Ok(server) => server,
         Err(error) => {
             let mut text = error.to_string();

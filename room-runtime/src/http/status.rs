@@ -1,13 +1,14 @@
 //! What the Room says of itself.
 
-use axum::Json;
 use axum::extract::Query;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::error::ApiError;
-use super::ui;
-use super::wire;
+use super::guard::Guarded;
+use super::{providers, ui, wire};
+use crate::channels::Audience;
 use crate::config::LocalHandshake;
 use crate::machine;
 use crate::state::AppState;
@@ -37,9 +38,10 @@ pub(super) struct Asked {
 /// `GET /api/status`: the Room, and the parts that were asked for.
 pub(super) async fn status(
     State(app): State<AppState>,
+    Extension(caller): Guarded,
     Query(Asked { parts }): Query<Asked>,
 ) -> Result<Json<wire::RoomStatus>, ApiError> {
-    let all = ["resources", "storage"];
+    let all = ["providers", "resources", "storage", "keys"];
     let asked: Vec<&str> = match &parts {
         Some(parts) => parts.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
         None => all.to_vec(),
@@ -63,6 +65,8 @@ pub(super) async fn status(
         region: config.region.clone(),
         plan: config.plan.clone(),
         generated_at: wire::time(now),
+        providers: wants("providers")
+            .then(|| providers::of_all(&app, Audience::of(&caller)).providers),
         resources: wants("resources").then(|| machine::resources().into()),
         storage: wants("storage")
             .then(|| wire::Storage::new(&machine::storage(&data_dir, &store::FILES), &data_dir)),

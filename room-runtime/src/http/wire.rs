@@ -1,23 +1,27 @@
 //! The JSON of the HTTP interface: camelCase, times in RFC 3339 with milliseconds. Domain types
 //! know nothing of it.
 
+mod providers;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
 use room_auth::{Caller, Permission, Standing};
 use serde::{Deserialize, Serialize};
 
+pub use self::providers::*;
 use crate::machine;
 
 /// A time as every message writes it: UTC, with milliseconds.
-pub(super) fn time(at: Timestamp) -> String {
+pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
 /// `POST /api/auth/handshake`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct HandshakeRequest {
+pub struct HandshakeRequest {
     /// The code of the link; none with `ROOM_LOCAL_HANDSHAKE=same-uid`.
     pub code: Option<String>,
 }
@@ -25,7 +29,7 @@ pub(super) struct HandshakeRequest {
 /// Its answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Handshake {
+pub struct Handshake {
     /// The bearer.
     pub token: String,
     /// When it ends at the latest.
@@ -35,7 +39,7 @@ pub(super) struct Handshake {
 /// `POST /api/auth/ws-ticket`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Ticket {
+pub struct Ticket {
     /// The ticket.
     pub ticket: String,
     /// When it lapses.
@@ -44,7 +48,7 @@ pub(super) struct Ticket {
 
 /// Done, and nothing to tell.
 #[derive(Serialize)]
-pub(super) struct Done {
+pub struct Done {
     /// True.
     pub ok: bool,
 }
@@ -52,7 +56,7 @@ pub(super) struct Done {
 /// `GET /api/auth/verify`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Verified {
+pub struct Verified {
     ok: bool,
     role: &'static str,
     permissions: Vec<&'static str>,
@@ -68,7 +72,7 @@ pub(super) struct Verified {
 
 impl Verified {
     /// What is told to the caller about themselves.
-    pub(super) fn new(caller: &Caller, instance_id: Option<String>) -> Self {
+    pub fn new(caller: &Caller, instance_id: Option<String>) -> Self {
         let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
         Self {
             ok: true,
@@ -91,7 +95,7 @@ impl Verified {
 /// `GET /api/bootstrap`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Bootstrap {
+pub struct Bootstrap {
     /// The mode.
     pub mode: &'static str,
     /// The dashboard's build.
@@ -107,7 +111,7 @@ pub(super) struct Bootstrap {
 /// `GET /api/status`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RoomStatus {
+pub struct RoomStatus {
     /// The program's version.
     pub version: &'static str,
     /// The dashboard's build.
@@ -128,6 +132,9 @@ pub(super) struct RoomStatus {
     pub plan: Option<String>,
     /// When this was said.
     pub generated_at: String,
+    /// How the providers stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub providers: Option<BTreeMap<String, ProviderStatus>>,
     /// The machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -139,7 +146,7 @@ pub(super) struct RoomStatus {
 /// The machine.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Resources {
+pub struct Resources {
     cores: usize,
     load: Option<f64>,
     memory_bytes: Option<u64>,
@@ -162,7 +169,7 @@ impl From<machine::Resources> for Resources {
 /// The disk.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Storage {
+pub struct Storage {
     data_dir: String,
     total_bytes: Option<u64>,
     free_bytes: Option<u64>,
@@ -171,7 +178,7 @@ pub(super) struct Storage {
 
 impl Storage {
     /// With the path, which is told in local mode only.
-    pub(super) fn new(found: &machine::Storage, data_dir: &Path) -> Self {
+    pub fn new(found: &machine::Storage, data_dir: &Path) -> Self {
         Self {
             data_dir: data_dir.display().to_string(),
             total_bytes: found.total_bytes,

@@ -1,0 +1,266 @@
+//! Live news: what happens to sign-ins and providers, told to every page that listens.
+//!
+//! [`hub`] keeps a short past of each channel and hands every event to those who joined;
+//! [`socket`] is one client; [`protocol`] is what they say to each other. [`Publisher`] is what the
+//! session manager talks to: it must neither block nor call back, so all it does is encode and
+//! queue.
+
+pub mod hub;
+pub mod protocol;
+pub mod socket;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use provider_sessions::{Line, Observer, ProviderStatus, SessionId, SessionView};
+use room_auth::{Caller, Permission};
+use tokio::sync::Notify;
+
+use self::hub::{Hub, Start};
+use self::protocol::{LinesData, ProviderData};
+use crate::http::wire;
+use crate::state::App;
+use crate::store::{LoginRow, Store};
+
+/// Something to listen to. Names are parsed at the edge; a text from a client never becomes a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// `providers`: how each provider stands, as the listener may see it.
+    Providers(Audience),
+    /// `provider-auth:{sessionId}`: one sign-in.
+    Login(SessionId),
+}
+
+/// Who listens to `providers`: the same events, with or without what only managers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Accounts and live sign-ins too.
+    Managers,
+    /// The state alone.
+    Readers,
+}
+
+impl Audience {
+    /// What a caller may see.
+    pub fn of(caller: &Caller) -> Self {
+        if caller.may(Permission::ProvidersManage) { Self::Managers } else { Self::Readers }
+    }
+}
+
+impl Channel {
+    /// The channel of that name as a caller may hear it. An unknown and a forbidden one are alike.
+    pub fn parse(name: &str, caller: &Caller) -> Option<Self> {
+        let (channel, permission) = match name.split_once(':') {
+            None if name == "providers" => {
+                (Self::Providers(Audience::of(caller)), Permission::StatusRead)
+            }
+            Some(("provider-auth", id)) => {
+                let parsed: SessionId = id.parse().ok()?;
+                // One spelling each, or a client could join the same channel many times.
+                if parsed.to_string() != id {
+                    return None;
+                }
+                (Self::Login(parsed), Permission::ProvidersManage)
+            }
+            _ => return None,
+        };
+        caller.may(permission).then_some(channel)
+    }
+
+    /// Its name on the wire.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Providers(_) => "providers".into(),
+            Self::Login(id) => login_channel(*id),
+        }
+    }
+}
+
+/// The channel of one sign-in.
+pub fn login_channel(id: SessionId) -> String {
+    format!("provider-auth:{id}")
+}
+
+/// Joins a client to a channel: what it missed or the whole picture first, then everything that
+/// follows, with nothing lost or doubled in between. False if there is no such channel.
+pub fn join(app: &App, channel: Channel, client: &Arc<hub::Outbox>, start: Start) -> bool {
+    let (hub, now) = (&app.hub, Timestamp::now());
+    match channel {
+        Channel::Login(id) => app
+            .manager
+            .with_session(id, |view| {
+                hub.join(channel, client, start, now, || wire::Session::for_a_socket(view));
+            })
+            .is_some(),
+        Channel::Providers(audience) => {
+            app.manager.with_status(|statuses| {
+                hub.join(channel, client, start, now, || {
+                    app.publisher.statuses(statuses, audience)
+                });
+            });
+            true
+        }
+    }
+}
+
+/// Hears from the session manager, tells the hub and the history.
+pub struct Publisher {
+    hub: Arc<Hub>,
+    /// The live sign-ins, as the list of providers shows them.
+    live: Mutex<HashMap<SessionId, wire::Session>>,
+    history: Arc<History>,
+}
+
+impl Publisher {
+    /// Tells this hub and this history.
+    pub fn new(hub: Arc<Hub>, history: Arc<History>) -> Self {
+        Self { hub, live: Mutex::default(), history }
+    }
+
+    /// How the providers stand, as an audience may see it.
+    pub fn statuses(&self, statuses: &[ProviderStatus], audience: Audience) -> wire::Statuses {
+        let providers =
+            statuses.iter().map(|one| (one.provider.clone(), self.status_of(one, audience)));
+        wire::Statuses { providers: providers.collect() }
+    }
+
+    fn status_of(&self, status: &ProviderStatus, audience: Audience) -> wire::ProviderStatus {
+        let live = status.session.and_then(|id| lock(&self.live).get(&id).cloned());
+        wire::ProviderStatus::new(status, live, audience)
+    }
+}
+
+impl Observer for Publisher {
+    fn status(&self, view: &SessionView) {
+        let session = wire::Session::without_lines(view);
+        {
+            let mut live = lock(&self.live);
+            if view.is_active() {
+                live.insert(view.id, session.clone());
+            } else {
+                live.remove(&view.id);
+            }
+        }
+        let now = Timestamp::now();
+        self.hub.publish(Channel::Login(view.id), "provider_auth:status", &session, now);
+        self.history.note(LoginRow::from(view));
+    }
+
+    fn lines(&self, view: &SessionView, new: &[Line]) {
+        let data = LinesData::new(view, new);
+        self.hub.publish(Channel::Login(view.id), "provider_auth:line", &data, Timestamp::now());
+    }
+
+    fn provider(&self, status: &ProviderStatus) {
+        let now = Timestamp::now();
+        for audience in [Audience::Managers, Audience::Readers] {
+            let data = ProviderData {
+                provider: status.provider.clone(),
+                status: self.status_of(status, audience),
+            };
+            self.hub.publish(Channel::Providers(audience), "providers:auth_status", &data, now);
+        }
+    }
+}
+
+/// Writes down what becomes of sign-ins, off the manager's path. Bounded by the number of sign-ins:
+/// of each only the newest state waits.
+#[derive(Default)]
+pub struct History {
+    waiting: Mutex<HashMap<String, LoginRow>>,
+    more: Notify,
+}
+
+impl History {
+    /// Notes a state to be written.
+    fn note(&self, row: LoginRow) {
+        lock(&self.waiting).insert(row.id.clone(), row);
+        self.more.notify_one();
+    }
+
+    /// Writes what waits, again and again, until dropped.
+    pub async fn keep(&self, store: &Store) {
+        loop {
+            self.more.notified().await;
+            self.write(store).await;
+        }
+    }
+
+    /// Writes what waits now.
+    pub async fn write(&self, store: &Store) {
+        let rows: Vec<LoginRow> = lock(&self.waiting).drain().map(|(_, row)| row).collect();
+        for row in rows {
+            if let Err(error) = store.record_login(&row).await {
+                tracing::error!(%error, login = row.id, "a sign-in's state was not written down");
+            }
+        }
+    }
+}
+
+/// Nothing below panics with one of these held, and what they guard is whole between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use room_auth::{Identity, Role, Standing};
+
+    use super::*;
+
+    fn caller(standing: Standing) -> Caller {
+        Caller {
+            identity: Identity::local_owner(),
+            standing,
+            session: "s".into(),
+            device: "d".into(),
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_channel_is_heard_by_those_who_may() {
+        let id = SessionId::random();
+        let login = format!("provider-auth:{id}");
+        let people = Role::ALL.map(Standing::Person);
+        for (standing, expected) in people.into_iter().zip([true, true, false, false]) {
+            let caller = caller(standing);
+            let audience = if expected { Audience::Managers } else { Audience::Readers };
+            let channel = Channel::parse("providers", &caller);
+            assert_eq!(channel, Some(Channel::Providers(audience)), "{standing:?}");
+            let channel = Channel::parse(&login, &caller);
+            assert_eq!(channel, expected.then_some(Channel::Login(id)), "{standing:?}");
+        }
+        let service = caller(Standing::Service);
+        assert_eq!(Channel::parse(&login, &service), None);
+    }
+
+    #[test]
+    fn other_names_are_nothing() {
+        let owner = caller(Standing::Person(Role::Owner));
+        let id = SessionId::random();
+        for name in [
+            "",
+            "provider",
+            "Providers",
+            "providers:",
+            "providers:x",
+            "provider-auth",
+            "*",
+            "provider-auth:",
+            "provider-auth:*",
+            "activity",
+            "provider-install:x",
+            "\0",
+            &format!("provider-auth:{}", id.to_string().to_uppercase()),
+            &format!("provider-auth:{}", id.to_string().replace('-', "")),
+            &format!("provider-auth:{{{id}}}"),
+            &format!("provider-auth:{id}:x"),
+        ] {
+            assert_eq!(Channel::parse(name, &owner), None, "{name:?}");
+        }
+        let name = login_channel(id);
+        assert_eq!(Channel::parse(&name, &owner).map(|channel| channel.name()), Some(name));
+    }
+}
