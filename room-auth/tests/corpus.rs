@@ -49,7 +49,7 @@ fn the_checker_sees_every_kind_of_difference() {
         let found = compare(&flipped, &outcome);
         match row.expect {
             Expect::Accept => {
-                assert_eq!(found, Some(Fault::WronglyAccepted(row.name.clone())));
+                assert_eq!(found, Some(Fault::WronglyAccepted(row.label())));
                 let other = Row { role: Some("nobody".to_owned()), ..row.clone() };
                 assert!(matches!(compare(&other, &outcome), Some(Fault::OtherCaller(..))));
                 let other = Row { subject: None, ..row.clone() };
@@ -124,7 +124,7 @@ fn the_corpus_is_whole() {
     assert!(accepted >= 280, "{accepted} valid tokens");
     assert!(TOKENS.len() >= 1200, "{} tokens", TOKENS.len());
     let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
-    let mut worlds = Worlds::default();
+    let mut worlds = Worlds::shared();
     let in_the_judges_hands = judged().filter(|row| refused(&worlds.judge(row))).count();
     assert!(in_the_judges_hands >= 700, "{in_the_judges_hands} tokens refused");
 }

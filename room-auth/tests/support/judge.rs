@@ -3,11 +3,13 @@
 //! Comparing is apart from verifying, so that the comparison itself can be tested: a checker that
 //! never complains would make every corpus green.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime};
+#[path = "clock.rs"]
+mod clock;
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use clock::SetClock;
 use room_auth::hmac::LegacySecrets;
 use room_auth::{
     AuthError, Clock, Credential, IssuerPolicy, KeySet, Principal, Standing, Verifier,
@@ -31,6 +33,13 @@ pub(crate) struct Row {
     pub(crate) role: Option<String>,
     pub(crate) subject: Option<String>,
     pub(crate) token: String,
+}
+
+impl Row {
+    /// How a fault names it.
+    pub(crate) fn label(&self) -> String {
+        format!("{}/{}", self.class, self.name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -68,7 +77,7 @@ pub(crate) enum Fault {
 
 /// The row against the outcome; pure.
 pub(crate) fn compare(row: &Row, outcome: &Outcome) -> Option<Fault> {
-    let name = row.name.clone();
+    let name = row.label();
     match (row.expect, outcome) {
         (Expect::Reject, Outcome::Accepted { .. }) => Some(Fault::WronglyAccepted(name)),
         (Expect::Accept, Outcome::Refused { .. }) => {
@@ -133,33 +142,6 @@ pub(crate) fn key_set_document(name: &str) -> Vec<u8> {
     }
 }
 
-/// A clock that shows what a row says.
-#[derive(Debug)]
-pub(crate) struct SetClock {
-    start: Instant,
-    unix_seconds: AtomicU64,
-}
-
-impl SetClock {
-    pub(crate) fn at(unix_seconds: u64) -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), unix_seconds: AtomicU64::new(unix_seconds) })
-    }
-
-    pub(crate) fn set(&self, unix_seconds: u64) {
-        self.unix_seconds.store(unix_seconds, Ordering::Relaxed);
-    }
-}
-
-impl Clock for SetClock {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(self.unix_seconds.load(Ordering::Relaxed))
-    }
-
-    fn monotonic(&self) -> Instant {
-        self.start
-    }
-}
-
 /// The verifiers the corpus speaks of, each made once.
 #[derive(Default)]
 pub(crate) struct Worlds {
@@ -173,6 +155,12 @@ enum World {
 }
 
 impl Worlds {
+    /// The worlds of this process, for tests that ask in small pieces.
+    pub(crate) fn shared() -> std::sync::MutexGuard<'static, Self> {
+        static SHARED: LazyLock<Mutex<Worlds>> = LazyLock::new(Mutex::default);
+        SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// What the row's world says to the row's token.
     pub(crate) fn judge(&mut self, row: &Row) -> Outcome {
         let world = self
