@@ -23,6 +23,7 @@ pub(crate) fn now() -> u64 {
 }
 
 /// The claims of a plain valid token with one member set, or removed where it is null.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
 pub(crate) fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "instanceId": INSTANCE, "role": "owner",
@@ -40,6 +41,7 @@ pub(crate) fn claims(changes: Value) -> Value {
 }
 
 /// A header of the EC key with further members.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
 pub(crate) fn header(more: Value) -> Value {
     let mut header = json!({ "alg": "ES256", "kid": "ec-1" });
     let members = header.as_object_mut().expect("an object");
@@ -57,6 +59,7 @@ pub(crate) fn token(changes: Value) -> String {
 }
 
 /// The key set with the EC key, its members changed.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the changes in place")]
 pub(crate) fn set_with(changes: Value) -> Value {
     let mut key = EC.public_jwk();
     let members = key.as_object_mut().expect("an object");
