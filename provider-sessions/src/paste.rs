@@ -190,3 +190,174 @@ fn check_attempt(rules: &ScanRules, link: Option<&str>, code: &str) -> Result<()
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Provider, built_in};
+
+    const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
+
+    fn row(id: &str) -> &'static Provider {
+        built_in().iter().find(|row| row.id == id).unwrap()
+    }
+
+    fn link() -> String {
+        format!("https://claude.com/cai/oauth/authorize?code=true&response_type=code&state={STATE}")
+    }
+
+    fn paste(text: &str) -> Result<String, PasteError> {
+        let claude = row("claude");
+        clean_paste(&claude.methods[0], &claude.scan, Some(&link()), text)
+    }
+
+    #[test]
+    fn a_whole_code_is_taken_and_cleaned() {
+        let code = format!("good-abc_d.e~f1#{STATE}");
+        for text in [
+            code.clone(),
+            format!("  {code}\r\n"),
+            format!("good-abc_d\r\n.e~f1#{}\n{}\n", &STATE[..20], &STATE[20..]),
+            format!("good-\u{200b}abc_d.e~f1\u{a0}#\t{STATE}\u{feff}\x1b"),
+            format!(
+                "https://platform.claude.com/oauth/code/callback?code=good-abc_d.e~f1&state={STATE}"
+            ),
+            format!(
+                "https://console.anthropic.com/oauth/code/callback?state={STATE}&code=good-abc_d.e~f1"
+            ),
+            format!(
+                "https://claude.ai/oauth/code/callback/?code=good%2Dabc_d.e~f1&state={STATE}#x"
+            ),
+            format!("https://platform.claude.com/oauth/code/callback?code=good-abc_d.e~f1#{STATE}"),
+        ] {
+            assert_eq!(paste(&text).as_deref(), Ok(code.as_str()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_the_code_is_refused_for_its_own_reason() {
+        let other = "x".repeat(43);
+        for (text, error) in [
+            ("", PasteError::Empty),
+            (" \r\n\t", PasteError::Empty),
+            ("foo", PasteError::Incomplete),
+            ("abc#", PasteError::Incomplete),
+            ("#abc", PasteError::Incomplete),
+            (&format!("a#b#{STATE}"), PasteError::Incomplete),
+            ("123456", PasteError::VerificationCode),
+            ("123 456", PasteError::VerificationCode),
+            ("1234567890", PasteError::VerificationCode),
+            ("123", PasteError::Incomplete),
+            (&format!("abc#{other}"), PasteError::OtherAttempt),
+            (&format!("abc#{STATE}x"), PasteError::OtherAttempt),
+            (&format!("a;b#{STATE}"), PasteError::OtherCharacters),
+            (&format!("Code:abc#{STATE}"), PasteError::OtherCharacters),
+            (&format!("é#{STATE}"), PasteError::OtherCharacters),
+            (&format!("{}#{STATE}", "a".repeat(LONGEST)), PasteError::TooLong),
+            ("http://localhost:54321/callback?code=abc&state=x", PasteError::LocalAddress),
+            ("localhost:54321/callback?code=abc", PasteError::LocalAddress),
+            ("http://127.0.0.1:1455/auth/callback?code=abc", PasteError::LocalAddress),
+            ("http://[::1]:1/x", PasteError::LocalAddress),
+            ("https://claude.ai/new", PasteError::OtherAddress),
+            ("https://example.com/oauth/code/callback?code=a&state=b", PasteError::OtherAddress),
+            (
+                "https://platform.claude.com@evil.example/oauth/code/callback?code=a&state=b",
+                PasteError::OtherAddress,
+            ),
+            (
+                "http://platform.claude.com/oauth/code/callback?code=a&state=b",
+                PasteError::OtherAddress,
+            ),
+            (
+                "https://platform.claude.com:444/oauth/code/callback?code=a&state=b",
+                PasteError::OtherAddress,
+            ),
+            ("https://platform.claude.com/oauth/code/callback", PasteError::NoCodeInAddress),
+            (
+                "https://platform.claude.com/oauth/code/callback?error=denied",
+                PasteError::NoCodeInAddress,
+            ),
+            (
+                &format!(
+                    "https://platform.claude.com/oauth/code/callback?code=a%20b&state={STATE}"
+                ),
+                PasteError::OtherCharacters,
+            ),
+            (
+                "https://platform.claude.com/oauth/code/callback?code=a&state=b",
+                PasteError::OtherAttempt,
+            ),
+            (&link(), PasteError::SignInLink),
+            ("https://claude.com/cai/oauth/authorize?code=true", PasteError::SignInLink),
+            ("https://[broken", PasteError::OtherAddress),
+        ] {
+            assert_eq!(paste(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_a_sentence_and_a_stable_name() {
+        let reasons = [
+            PasteError::NotPasted,
+            PasteError::Empty,
+            PasteError::TooLong,
+            PasteError::LocalAddress,
+            PasteError::SignInLink,
+            PasteError::NoCodeInAddress,
+            PasteError::OtherAddress,
+            PasteError::VerificationCode,
+            PasteError::Incomplete,
+            PasteError::OtherCharacters,
+            PasteError::OtherAttempt,
+        ];
+        let mut names: Vec<&str> = reasons.iter().map(|reason| reason.code()).collect();
+        names.dedup();
+        assert_eq!(names.len(), reasons.len());
+        for reason in reasons {
+            let text = reason.to_string();
+            assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_device_sign_in_takes_no_paste() {
+        let codex = row("codex");
+        let result = clean_paste(&codex.methods[0], &codex.scan, None, &format!("abc#{STATE}"));
+        assert_eq!(result, Err(PasteError::NotPasted));
+    }
+
+    #[test]
+    fn without_a_link_any_state_is_taken() {
+        let claude = row("claude");
+        let result = clean_paste(&claude.methods[0], &claude.scan, None, "abc#def");
+        assert_eq!(result.as_deref(), Ok("abc#def"));
+    }
+
+    #[test]
+    fn the_recorded_codes_fit() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/transcripts");
+        let mut codes = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if !name.starts_with("claude") || path.extension().is_none_or(|kind| kind != "json") {
+                continue;
+            }
+            let read = |path: &std::path::Path| -> serde_json::Value {
+                serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+            };
+            let expected = read(&path.with_file_name("expected.json"));
+            for sent in read(&path)["sent"].as_array().unwrap() {
+                let typed = sent[2].as_str().unwrap().trim();
+                if typed.contains('#') {
+                    let url = expected[&name]["url"].as_str();
+                    let claude = row("claude");
+                    let result = clean_paste(&claude.methods[0], &claude.scan, url, typed);
+                    assert_eq!(result.as_deref(), Ok(typed), "{name}");
+                    codes += 1;
+                }
+            }
+        }
+        assert!(codes >= 6, "{codes} codes were typed in the recordings");
+    }
+}

@@ -14,6 +14,8 @@ const MASK: &str = "****";
 const PIECE: usize = 6;
 /// The shortest end of a line that counts as the beginning of a secret being typed.
 const BEGINNING: usize = 3;
+/// Places in a secret that a piece may fit; more only happens to very monotonous ones.
+const PLACES: usize = 8;
 /// Secrets remembered; one sign-in has a few at most.
 const SECRETS: usize = 16;
 
@@ -37,8 +39,8 @@ enum Carry {
     Nothing,
     /// A token of a known shape.
     Token,
-    /// Its last characters, which are a piece of a pasted secret.
-    Piece(String),
+    /// A piece of a pasted secret: which one, and how far into it. A piece may fit more than once.
+    Pieces(Vec<(usize, usize)>),
 }
 
 impl Redactor {
@@ -72,33 +74,37 @@ impl Redactor {
     }
 
     fn apply(&self, line: &str) -> (String, Carry) {
-        let mut hidden: Vec<(usize, usize)> = Vec::new();
-        self.continue_from_before(line, &mut hidden);
-        let mut carry = Carry::Nothing;
         let content = line.trim_end_matches(is_frame).len();
+        let mut hidden: Vec<(usize, usize)> = Vec::new();
+        let mut carry = Carry::Nothing;
         for (start, end) in known_shapes(line) {
             if end == content && end - start >= PIECE {
                 carry = Carry::Token;
             }
             hidden.push((start, end));
         }
-        for secret in &self.secrets {
-            secret.find(line, &mut hidden);
-            if let Some(&(_, end)) = hidden.iter().find(|span| span.1 == content)
-                && content >= PIECE
-                && let Some(tail) = line.get(end - PIECE..end)
-                && secret.text.contains(tail)
-            {
-                carry = Carry::Piece(tail.to_owned());
-            }
+        let mut pieces = self.continue_from_before(line, content, &mut hidden);
+        for (index, secret) in self.secrets.iter().enumerate() {
+            let ends = secret.find(line, content, &mut hidden);
+            pieces.extend(ends.into_iter().take(PLACES).map(|offset| (index, offset)));
+        }
+        if !pieces.is_empty() {
+            carry = Carry::Pieces(pieces);
         }
         (cover(line, hidden), carry)
     }
 
-    /// What goes on at the start of this line of a secret that the line before ended in.
-    fn continue_from_before(&self, line: &str, hidden: &mut Vec<(usize, usize)>) {
+    /// Hides what goes on at the start of this line of a secret that the line before ended in;
+    /// gives how far into the secret that goes, if it fills the line.
+    fn continue_from_before(
+        &self,
+        line: &str,
+        content: usize,
+        hidden: &mut Vec<(usize, usize)>,
+    ) -> Vec<(usize, usize)> {
         let start = line.len() - line.trim_start_matches(is_frame).len();
         let word = line[start..].split(|c: char| !is_token(c)).next().unwrap_or_default();
+        let mut further = Vec::new();
         match &self.carry {
             Carry::Nothing => {}
             Carry::Token => {
@@ -108,22 +114,27 @@ impl Redactor {
                     hidden.push((start, start + word.len()));
                 }
             }
-            Carry::Piece(tail) => {
-                for secret in &self.secrets {
-                    let rests = secret.text.match_indices(tail.as_str());
-                    let rest = rests.map(|(at, _)| &secret.text[at + tail.len()..]);
-                    let longest = rest.map(|rest| shared(rest, word)).max().unwrap_or(0);
-                    if longest > 0 {
-                        hidden.push((start, start + longest));
+            Carry::Pieces(places) => {
+                for &(index, offset) in places {
+                    let rest = self.secrets.get(index).and_then(|one| one.text.get(offset..));
+                    let rest = rest.unwrap_or_default();
+                    let length = shared(rest, word);
+                    if length > 0 && (length == word.len() || length == rest.len()) {
+                        hidden.push((start, start + length));
+                        if start + length == content && length < rest.len() {
+                            further.push((index, offset + length));
+                        }
                     }
                 }
             }
         }
+        further
     }
 }
 
 impl Secret {
-    fn find(&self, line: &str, hidden: &mut Vec<(usize, usize)>) {
+    /// Hides every piece; gives how far into the secret the pieces go that end the line.
+    fn find(&self, line: &str, content: usize, hidden: &mut Vec<(usize, usize)>) -> Vec<usize> {
         if self.pieces.is_empty() {
             // Too short for pieces: whole words only.
             let alone = |at: usize, end: usize| {
@@ -132,28 +143,28 @@ impl Secret {
             let found = line.match_indices(self.text.as_str());
             let spans = found.map(|(at, text)| (at, at + text.len()));
             hidden.extend(spans.filter(|&(at, end)| alone(at, end)));
-            return;
+            return Vec::new();
         }
         let bytes = line.as_bytes();
-        let mut at = 0;
-        while at + PIECE <= bytes.len() {
+        for at in 0..(bytes.len() + 1).saturating_sub(PIECE) {
             if self.pieces.contains(&bytes[at..at + PIECE]) {
-                let end = at + PIECE;
-                match hidden.last_mut() {
-                    Some(last) if last.1 >= at && last.0 <= at => last.1 = last.1.max(end),
-                    _ => hidden.push((at, end)),
-                }
+                hidden.push((at, at + PIECE));
             }
-            at += 1;
+        }
+        let content = &line[..content];
+        let tail = content.len().checked_sub(PIECE).and_then(|at| content.get(at..));
+        if let Some(tail) = tail.filter(|tail| self.pieces.contains(tail.as_bytes())) {
+            let places = self.text.match_indices(tail);
+            return places.map(|(at, tail)| at + tail.len()).collect();
         }
         // The beginning of one that is still being echoed.
-        let typed = line.trim_end();
         let longest = (BEGINNING..PIECE.min(self.text.len()))
             .rev()
-            .find(|&length| self.text.get(..length).is_some_and(|head| typed.ends_with(head)));
+            .find(|&length| self.text.get(..length).is_some_and(|head| content.ends_with(head)));
         if let Some(length) = longest {
-            hidden.push((typed.len() - length, typed.len()));
+            hidden.push((content.len() - length, content.len()));
         }
+        longest.into_iter().collect()
     }
 }
 
@@ -230,4 +241,81 @@ fn is_token(character: char) -> bool {
 /// What input boxes are drawn with.
 fn is_frame(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{2500}'..='\u{257f}' | '|')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> String {
+        Redactor::default().line(text)
+    }
+
+    #[test]
+    fn known_shapes_are_masked() {
+        for (text, safe) in [
+            ("key sk-proj-abcdefghij1234 end", "key **** end"),
+            ("token sk-ant-oat01-AbC_d-eFgHiJkL.", "token ****"),
+            ("API key configured - sk-mock-***bcdef", "API key configured - ****"),
+            ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln x", "jwt **** x"),
+            (
+                "http://localhost:1455/success?id_token=eyJh.x.y&n=1",
+                "http://localhost:1455/success?id_token=****&n=1",
+            ),
+            ("id_token=abc access_token=def&x", "id_token=**** access_token=****&x"),
+            (
+                "GET /auth/callback?code=ac_1234567890&state=x",
+                "GET /auth/callback?code=****&state=x",
+            ),
+            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer ****"),
+            ("│ **********2uCFxo  │", "│ ****  │"),
+            ("••••••••abc", "****"),
+            ("refresh rt_abcdefghijklmnopqrstuvwx", "refresh ****"),
+        ] {
+            assert_eq!(line(text), safe);
+        }
+    }
+
+    #[test]
+    fn what_a_person_needs_stays() {
+        let state = "a".repeat(43);
+        for text in [
+            "Continue only if you started this login in Codex.",
+            "https://claude.com/cai/oauth/authorize?code=true&response_type=code&state=abc",
+            &format!("https://claude.com/oauth/authorize?code_challenge={state}&state={state}"),
+            "https://github.com/login/device?user_code=ABCD-EFGH",
+            "   CZ6N-DCWVI",
+            "task-list sk-1 ask-me-anything-now",
+            "**bold** and *** and ****",
+            "a == b; x=1",
+            "start eyJ",
+        ] {
+            assert_eq!(line(text), text);
+        }
+    }
+
+    #[test]
+    fn a_broken_token_is_masked_on_the_next_line_too() {
+        let mut redactor = Redactor::default();
+        assert_eq!(redactor.line("│ sk-ant-oat01-abcdefghijkl │"), "│ **** │");
+        assert_eq!(redactor.line("│ mnop_QRSTUV-0123 │"), "│ **** │");
+        assert_eq!(redactor.line("│ wxyz0 │"), "│ wxyz0 │");
+        redactor.line("sk-ant-oat01-abcdefghijkl");
+        assert_eq!(redactor.line("Store it safely"), "Store it safely");
+    }
+
+    #[test]
+    fn short_answers_are_no_secrets_and_short_secrets_are_words() {
+        let mut redactor = Redactor::default();
+        redactor.mask("y");
+        redactor.mask("1234");
+        assert_eq!(redactor.line("y 1234 12345 x1234 (1234)"), "y **** 12345 x1234 (****)");
+    }
+
+    #[test]
+    fn percent_encoded_secrets_are_masked() {
+        let mut redactor = Redactor::default();
+        redactor.mask("abcdef#ghijkl");
+        assert_eq!(redactor.line("x=abcdef%23ghijkl;"), "x=****;");
+    }
 }

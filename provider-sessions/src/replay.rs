@@ -115,3 +115,40 @@ enum Json<'a> {
         input_asked: bool,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FailureCode;
+
+    #[test]
+    fn every_event_is_one_json_object() {
+        let summary = Summary {
+            verification_url: Some("https://x".to_owned()),
+            device_code: None,
+            input_asked: true,
+        };
+        for (event, json) in [
+            (ReplayEvent::Seen(Event::Line("a\"b".into())), r#"{"type":"line","text":"a\"b"}"#),
+            (ReplayEvent::Seen(Event::Link("u".into())), r#"{"type":"link","url":"u"}"#),
+            (ReplayEvent::Seen(Event::Code("c".into())), r#"{"type":"code","code":"c"}"#),
+            (ReplayEvent::Seen(Event::Prompt { hint: None }), r#"{"type":"prompt","hint":null}"#),
+            (ReplayEvent::Seen(Event::PromptGone), r#"{"type":"prompt_gone"}"#),
+            (
+                ReplayEvent::Seen(Event::Reply(b"\x1b[1;1R".to_vec())),
+                r#"{"type":"reply","text":"\u001b[1;1R"}"#,
+            ),
+            (
+                ReplayEvent::Seen(Event::Failed { code: FailureCode::Expired, text: "t".into() }),
+                r#"{"type":"failed","code":"expired","text":"t"}"#,
+            ),
+            (ReplayEvent::Seen(Event::Stored), r#"{"type":"stored"}"#),
+            (
+                ReplayEvent::Summary(summary),
+                r#"{"type":"summary","verificationUrl":"https://x","deviceCode":null,"inputAsked":true}"#,
+            ),
+        ] {
+            assert_eq!(event.to_string(), json);
+        }
+    }
+}

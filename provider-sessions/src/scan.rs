@@ -27,6 +27,8 @@ const REPLIES: u32 = 1024;
 const HELD_LOOKS: u32 = 1024;
 /// Prompts stand at the start of a line: further on, a blank after `>` or `:` means nothing.
 const PROMPT_COLUMNS: usize = 256;
+/// How much of a long line is looked at, from its end.
+const LINE_BYTES: usize = 8 * 1024;
 /// Rows below a label that may hold its code.
 const LABEL_REACH: usize = 8;
 
@@ -141,6 +143,10 @@ struct Core {
     held: u32,
     /// Something came after the last character, if only a change of colour.
     moved: bool,
+    /// Something may have changed since the last look, or is not decided yet.
+    unlooked: bool,
+    /// Something may have changed since lines were told last.
+    untold: bool,
     /// Rows above the screen that were not looked at since they scrolled out.
     unseen: usize,
     scratch: Vec<u8>,
@@ -158,6 +164,8 @@ impl Core {
             replies: 0,
             held: 0,
             moved: false,
+            unlooked: false,
+            untold: false,
             unseen: 0,
             scratch: Vec::new(),
         }
@@ -177,6 +185,9 @@ impl Core {
 
     /// Looks at the rows that changed; gives how many columns that were.
     fn look(&mut self, force: bool) -> u64 {
+        if !std::mem::take(&mut self.unlooked) {
+            return 0;
+        }
         let mut cost = 0;
         let mut row = self.screen.above() - self.unseen.min(self.screen.above());
         self.unseen = 0;
@@ -196,13 +207,18 @@ impl Core {
     fn look_at_line(&mut self, first: usize, last: usize, force: bool) -> u64 {
         let mut line = std::mem::take(&mut self.scratch);
         line.clear();
-        let near = first.max((last + 1).saturating_sub(8192_usize.div_ceil(self.screen.columns())));
+        let near = first.max((last + 1).saturating_sub(LINE_BYTES.div_ceil(self.screen.columns())));
         for row in near..=last {
             self.screen.row(row).push_bytes(&mut line);
         }
-        let links = self.links.find(&self.screen, near, last, force);
+        let links = if link::concerns(&mut self.screen, near, last, &line) {
+            self.links.find(&self.screen, near, last, force)
+        } else {
+            link::Found::default()
+        };
         let codes = self.codes.find(&self.screen, near, last, &line, force && self.moved);
         let open = links.open || codes.open;
+        self.unlooked |= open;
         for row in near..=last {
             self.screen.row_mut(row).dirty = open;
         }
@@ -211,11 +227,12 @@ impl Core {
         }
         self.events.extend(links.links.into_iter().map(Event::Link));
         self.events.extend(codes.codes.into_iter().map(Event::Code));
-        if line.len() < 4096 && self.codes.is_label(&String::from_utf8_lossy(&line)) {
+        if self.codes.is_label(&line) {
             // The code below may have been painted before its label was.
             for row in last + 1..(last + 1 + LABEL_REACH).min(self.screen.total()) {
                 if self.screen.row(row).len() > 0 {
                     self.screen.row_mut(row).dirty = true;
+                    self.unlooked = true;
                 }
             }
         }
@@ -270,7 +287,7 @@ impl Core {
                 }
                 (told, gap) = (true, false);
                 self.tell(&text);
-            } else if first == end && self.screen.row(first).is_blank() {
+            } else if told && first == end && self.screen.row(first).is_blank() {
                 gap = true;
             }
             first = end + 1;
@@ -307,8 +324,10 @@ impl Core {
                 self.lines.blank();
             }
             self.screen.settle_frontier();
-            if let Some(above) = self.screen.cursor_row().checked_sub(1) {
-                self.tell_up_to(above, None);
+            let row = self.screen.cursor_row();
+            if self.untold && row > 0 {
+                self.tell_up_to(row - 1, None);
+                self.untold = self.screen.row(row).untold;
             }
             self.lines.flowed();
         }
@@ -356,6 +375,13 @@ impl Core {
             push_row(self.screen.row(row), &mut text);
         }
         line::cut(self.lines.redactor.unfinished(text.trim_end()))
+    }
+
+    /// Notes that the screen may change; `moved`: not by a character at the cursor.
+    fn changes(&mut self, moved: bool) {
+        self.moved = moved;
+        self.unlooked = true;
+        self.untold = true;
     }
 
     fn reply(&mut self, bytes: Vec<u8>) {
@@ -416,7 +442,7 @@ impl Core {
 
 impl Sink for Core {
     fn text(&mut self, mut ascii: &[u8]) {
-        self.moved = false;
+        self.changes(false);
         // A blank after a prompt's sign ends the prompt: look at once, wherever the read ended.
         let mut last = self.screen.last();
         while let Some(at) = prompt_end(ascii, last) {
@@ -424,9 +450,13 @@ impl Sink for Core {
             self.screen.text(prompt);
             ascii = rest;
             last = Some(' ');
-            if self.screen.cursor_column() < PROMPT_COLUMNS && self.held == 0 {
+            if self.screen.cursor_column() < PROMPT_COLUMNS
+                && !self.screen.is_continued()
+                && self.held == 0
+            {
                 self.rows_left();
                 self.look(false);
+                self.unlooked = true;
             }
         }
         self.screen.text(ascii);
@@ -436,7 +466,7 @@ impl Sink for Core {
     }
 
     fn print(&mut self, character: char) {
-        self.moved = false;
+        self.changes(false);
         self.screen.print(character);
         if self.screen.has_leaving() {
             self.rows_left();
@@ -457,7 +487,7 @@ impl Sink for Core {
     }
 
     fn escape(&mut self, intermediate: Option<u8>, last: u8) {
-        self.moved = true;
+        self.changes(true);
         match (intermediate, last) {
             (None, b'7') => self.screen.save_cursor(),
             (None, b'8') => self.screen.restore_cursor(),
@@ -478,7 +508,7 @@ impl Sink for Core {
     }
 
     fn csi(&mut self, sequence: &Csi) {
-        self.moved = true;
+        self.changes(true);
         let (times, number) = (sequence.times(0), sequence.number(0));
         match (sequence.private, sequence.intermediate, sequence.last) {
             (0, 0, b'@') => self.screen.insert_columns(times),

@@ -145,6 +145,11 @@ impl Screen {
         self.cursor.column + usize::from(self.cursor.wrapping)
     }
 
+    /// Whether the terminal wrapped the text before the cursor's row into it.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.cursor_row().checked_sub(1).is_some_and(|above| self.row(above).wrapped)
+    }
+
     /// The first row of the text that the terminal wrapped over `index`.
     pub(crate) fn line_start(&self, mut index: usize) -> usize {
         while index > 0 && self.row(index - 1).wrapped {

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::link::is_open;
+use super::link::{ascii, is_inside, is_open};
 use crate::provider::{Pattern, ScanRules};
 use crate::screen::Screen;
 
 /// How far below its label a code may stand, in rows.
 const REACH_ROWS: usize = 8;
 /// How much of a long line is looked at, from its end: codes stand on short ones.
-const LINE_BYTES: usize = 2 * 1024;
+const LINE_BYTES: usize = 512;
 /// Codes that were announced are not announced again; this many are remembered.
 const REMEMBERED: usize = 16;
 
@@ -21,6 +21,13 @@ pub(crate) struct Codes {
     shape: Option<Pattern>,
     labels: Pattern,
     announced: Vec<String>,
+}
+
+/// Where the words stand that announce a code.
+enum Label {
+    None,
+    SameLine,
+    Above,
 }
 
 /// What a line holds.
@@ -38,8 +45,9 @@ impl Codes {
     }
 
     /// Whether the line announces a code, so that the rows below it deserve another look.
-    pub(crate) fn is_label(&self, line: &str) -> bool {
-        self.shape.is_some() && self.labels.is_match(line)
+    pub(crate) fn is_label(&self, line: &[u8]) -> bool {
+        let end = ascii(&line[line.len().saturating_sub(LINE_BYTES)..]);
+        self.shape.is_some() && self.labels.is_match(end)
     }
 
     /// Looks for codes in the soft-wrapped line of rows `first..=last`, whose text is `line`, one
@@ -55,17 +63,22 @@ impl Codes {
         let mut found = Found::default();
         let Some(shape) = &self.shape else { return found };
         let skipped = line.len().saturating_sub(LINE_BYTES);
-        // One byte a column: what is not ASCII stands in as a control, so this is text.
-        let Ok(text) = std::str::from_utf8(&line[skipped..]) else { return found };
+        let text = ascii(&line[skipped..]);
         let mut fresh = Vec::new();
         for hit in shape.find_iter(text) {
-            if !stands_alone(text, hit.start(), hit.end())
-                || !self.is_announced_by_label(screen, first, text, hit.start(), hit.end())
-            {
+            if !stands_alone(text, hit.start(), hit.end()) {
                 continue;
             }
             let place = |at: usize| cell(screen, first, last, skipped + at);
-            if !force && is_open(screen, place(hit.start()), place(hit.end() - 1)) {
+            let (start, end) = (place(hit.start()), place(hit.end() - 1));
+            let mut open = is_open(screen, start, end);
+            match self.announced_by(screen, first, text, hit.start(), hit.end()) {
+                Label::None => continue,
+                Label::SameLine => {}
+                // Alone on its line: only once the line is left that is known.
+                Label::Above => open |= is_open(screen, start, (last, usize::MAX - 1)),
+            }
+            if open && (!force || is_inside(screen, start, end)) {
                 found.open = true;
             } else {
                 fresh.push(hit.as_str().to_owned());
@@ -75,29 +88,31 @@ impl Codes {
         found
     }
 
-    fn is_announced_by_label(
+    fn announced_by(
         &self,
         screen: &Screen,
         first: usize,
         text: &str,
         start: usize,
         end: usize,
-    ) -> bool {
+    ) -> Label {
+        let announced = |by: Label, yes: bool| if yes { by } else { Label::None };
         if let Some(label) = self.labels.find_iter(&text[..start]).last() {
-            return self.is_first_after(&text[label.end()..start]);
+            return announced(Label::SameLine, self.is_first_after(&text[label.end()..start]));
         }
         if !is_only_thing(&text[..start], &text[end..]) {
-            return false;
+            return Label::None;
         }
         let mut above = String::new();
         for row in first.saturating_sub(REACH_ROWS)..first {
             screen.row(row).push_text(&mut above);
             above.push_str(if screen.row(row).wrapped { "" } else { "\n" });
         }
-        let Some(label) = self.labels.find_iter(&above).last() else { return false };
+        let Some(label) = self.labels.find_iter(&above).last() else { return Label::None };
         let between = &above[label.end()..];
         // What follows a label on its own line was judged there; a code alone on a line was it.
-        between.lines().skip(1).all(|line| !self.is_code_line(line))
+        let first = between.lines().skip(1).all(|line| !self.is_code_line(line));
+        announced(Label::Above, first)
     }
 
     /// Whether no other code stands between a label and this one.

@@ -5,6 +5,8 @@ use crate::screen::{ELLIPSIS, LETTER, Screen};
 
 /// The longest text that a link may be spread over.
 const JOINED_BYTES: usize = 8 * 1024;
+/// How much of the words before a link decides whether it is part of an error message.
+const LEAD_BYTES: usize = 240;
 /// Links that were announced are not announced again; this many are remembered.
 const REMEMBERED: usize = 32;
 
@@ -142,7 +144,7 @@ impl Links {
         let run = join(screen, first, last, &mut text);
         let mut found = Found::default();
         let mut at = 0;
-        while let Some(start) = find_from(&text, b"https://", at) {
+        while let Some(start) = next_address(&text, at) {
             let end = start + text[start..].iter().take_while(|&&byte| is_url_byte(byte)).count();
             at = end;
             match self.candidate(screen, &run, &text, start, end, force) {
@@ -168,9 +170,14 @@ impl Links {
         if screen.row(row).is_linked(column) {
             return (Verdict::Quoted, None);
         }
-        if self.quoted(run, text, start) {
-            return (Verdict::Quoted, None);
-        }
+        // What the terminal wrapped, the program did not: it ends where the program broke it.
+        let broken = run
+            .breaks
+            .iter()
+            .copied()
+            .find(|&at| at < end && run.soft().any(|row| (start + 1..at).contains(&row)));
+        let ended = broken.is_some_and(|at| at > start);
+        let end = broken.filter(|_| ended).unwrap_or(end);
         // The longest reading first; a shorter one ends where the program broke the text, and only
         // counts when it is surely whole.
         let breaks = run.breaks.iter().rev().copied().filter(|at| (start + 1..end).contains(at));
@@ -186,8 +193,13 @@ impl Links {
                 .and_then(|kind| self.rules.links[kind].whole.as_ref())
                 .is_some_and(|whole| whole.is_match(url));
             if judged == Verdict::Accepted && (longest || whole) {
-                let followed = !run.is_open(screen, start, stop);
-                if followed || (force && whole) {
+                if self.quoted(run, text, start) {
+                    return (Verdict::Quoted, None);
+                }
+                let (head, tail) = (run.cell(start), run.cell(stop - 1));
+                let open =
+                    if ended { is_behind(screen, head, tail) } else { is_open(screen, head, tail) };
+                if !open || (force && whole && !is_inside(screen, head, tail)) {
                     return (Verdict::Accepted, Some(url.to_owned()));
                 }
                 return (Verdict::Open, None);
@@ -212,9 +224,9 @@ impl Links {
             return true;
         }
         let line = run.breaks.iter().copied().filter(|&at| at <= start).max().unwrap_or(0);
-        let lead = String::from_utf8_lossy(&text[line..start]);
-        let invited = self.rules.invitations.find_iter(&lead).last().map_or(0, |found| found.end());
-        let blamed = self.rules.errors.find_iter(&lead).last().map_or(0, |found| found.end());
+        let lead = ascii(&text[line.max(start.saturating_sub(LEAD_BYTES))..start]);
+        let invited = self.rules.invitations.find_iter(lead).last().map_or(0, |found| found.end());
+        let blamed = self.rules.errors.find_iter(lead).last().map_or(0, |found| found.end());
         blamed > invited
     }
 
@@ -258,59 +270,91 @@ fn trimmed(text: &[u8], start: usize, end: usize) -> Option<&str> {
 }
 
 impl Run {
+    /// Where the terminal wrapped the text.
+    fn soft(&self) -> impl Iterator<Item = usize> {
+        self.starts.iter().copied().filter(|start| self.breaks.binary_search(start).is_err())
+    }
+
     /// The row and the column of a place in the text.
     fn cell(&self, at: usize) -> (usize, usize) {
         let row = self.starts.partition_point(|&start| start <= at) - 1;
         (self.first + row, at - self.starts[row])
     }
-
-    /// Whether the cursor is still within what stands at `start..end`, or just behind it, so that
-    /// the next character may change or lengthen it.
-    fn is_open(&self, screen: &Screen, start: usize, end: usize) -> bool {
-        is_open(screen, self.cell(start), self.cell(end - 1))
-    }
 }
 
-/// See [`Run::is_open`]; the places are a row and a column, both of them within.
+/// Whether what stands from `start` to `last`, both a row and a column, may still become longer:
+/// the cursor is in it, or just behind it.
 pub(crate) fn is_open(screen: &Screen, start: (usize, usize), last: (usize, usize)) -> bool {
-    let cursor = (screen.cursor_row(), screen.cursor_column());
-    if start <= cursor && cursor <= (last.0, last.1 + 1) {
-        return true;
-    }
-    // It fills its row: it may go on at the start of the next one, where the cursor stands.
     let next = last.0 + 1;
-    last.1 + 1 == screen.columns()
-        && next < screen.total()
-        && cursor == (next, 0)
-        && !screen.row(next).is_filled(0)
+    is_behind(screen, start, last)
+        // It fills its row: it may go on at the start of the next one, where the cursor stands.
+        || last.1 + 1 == screen.columns()
+            && next < screen.total()
+            && cursor(screen) == (next, 0)
+            && !screen.row(next).is_filled(0)
 }
 
-fn find_from(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    let found = text.get(from..)?.windows(needle.len()).position(|window| window == needle)?;
-    Some(from + found)
+fn is_behind(screen: &Screen, start: (usize, usize), last: (usize, usize)) -> bool {
+    (start..=(last.0, last.1 + 1)).contains(&cursor(screen))
+}
+
+/// Whether it is just being repainted.
+pub(crate) fn is_inside(screen: &Screen, start: (usize, usize), last: (usize, usize)) -> bool {
+    (start..=last).contains(&cursor(screen))
+}
+
+fn cursor(screen: &Screen) -> (usize, usize) {
+    (screen.cursor_row(), screen.cursor_column())
+}
+
+/// Where the next address begins.
+fn next_address(text: &[u8], from: usize) -> Option<usize> {
+    ascii(text).get(from..)?.find("https://").map(|at| from + at)
+}
+
+/// A row's stand-in bytes as text; they are all ASCII.
+pub(crate) fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Whether a program that broke its text after row `row` may go on with an address in the next.
+fn goes_on(screen: &Screen, row: usize) -> bool {
+    let columns = screen.columns();
+    row + 1 < screen.total()
+        && !screen.row(row).wrapped
+        && screen.row(row).len() == columns
+        && is_url_byte(screen.row(row).byte(columns - 1))
+        && screen.row(row + 1).len() > 0
+        && is_url_byte(screen.row(row + 1).byte(0))
+}
+
+/// Whether the soft-wrapped line of rows `first..=last`, whose text is `line`, has to do with an
+/// address; notes it on the rows, so that the next one knows.
+pub(crate) fn concerns(screen: &mut Screen, first: usize, last: usize, line: &[u8]) -> bool {
+    let above = first.checked_sub(1);
+    let concerned = ascii(line).contains("https://")
+        || above.is_some_and(|above| screen.row(above).address && goes_on(screen, above));
+    for row in first..=last {
+        screen.row_mut(row).address = concerned;
+    }
+    concerned
 }
 
 /// Puts the rows around `first..=last` together.
 fn join(screen: &Screen, first: usize, last: usize, text: &mut Vec<u8>) -> Run {
     let columns = screen.columns();
-    let goes_on = |row: usize| {
-        row + 1 < screen.total()
-            && !screen.row(row).wrapped
-            && screen.row(row).len() == columns
-            && is_url_byte(screen.row(row).byte(columns - 1))
-            && screen.row(row + 1).len() > 0
-            && is_url_byte(screen.row(row + 1).byte(0))
-    };
     let rows = JOINED_BYTES.div_ceil(columns);
     let mut first = first.max((last + 1).saturating_sub(rows));
     let mut last = last;
-    while first > 0 && last - first < rows && (screen.row(first - 1).wrapped || goes_on(first - 1))
+    while first > 0
+        && last - first < rows
+        && (screen.row(first - 1).wrapped || goes_on(screen, first - 1))
     {
         first -= 1;
     }
     while last + 1 < screen.total()
         && last - first < rows
-        && (screen.row(last).wrapped || goes_on(last))
+        && (screen.row(last).wrapped || goes_on(screen, last))
     {
         last += 1;
     }

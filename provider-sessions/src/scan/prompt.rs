@@ -4,6 +4,8 @@ use crate::provider::{Pattern, ScanRules};
 use crate::screen::Screen;
 
 /// A prompt stands at the end of a line; more of a long one is not looked at.
+const PROMPT_CHARACTERS: usize = 256;
+/// The end of a finished line, with room for the code that was pasted.
 const LINE_CHARACTERS: usize = 1024;
 /// How many looks a prompt above an input box may be off the screen before it is gone: while a
 /// program repaints, it comes and goes.
@@ -72,8 +74,8 @@ impl Prompts {
     /// A line was finished.
     pub(crate) fn told(&mut self, text: &str, safe: &str) -> Vec<Change> {
         let mut changes = Vec::new();
-        let line = fold(text);
-        let safe = fold(safe);
+        let line = fold(text, LINE_CHARACTERS);
+        let safe = fold(safe, LINE_CHARACTERS);
         if self.asking == Asking::Inline && self.in_text(&line) == Some(true) {
             self.asking = Asking::No;
             self.hint = None;
@@ -122,24 +124,26 @@ impl Prompts {
 
 /// The end of a line's text with runs of blanks folded: programs paint blanks as cursor moves.
 fn folded(screen: &Screen, first: usize, last: usize) -> String {
-    let rows = LINE_CHARACTERS.div_ceil(screen.columns());
+    let rows = PROMPT_CHARACTERS.div_ceil(screen.columns());
     let mut text = String::new();
     for row in first.max((last + 1).saturating_sub(rows))..=last {
         screen.row(row).push_text(&mut text);
     }
-    fold(&text)
+    fold(&text, PROMPT_CHARACTERS)
 }
 
-fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len().min(LINE_CHARACTERS));
+/// The last characters, as many as that, with runs of blanks folded.
+fn fold(text: &str, characters: usize) -> String {
+    let text = match text.char_indices().rev().nth(characters) {
+        Some((at, _)) => &text[at..],
+        None => text,
+    };
+    let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !folded.is_empty() {
             folded.push(' ');
         }
         folded.push_str(word);
     }
-    match folded.char_indices().rev().nth(LINE_CHARACTERS - 1) {
-        Some((at, _)) => folded.split_off(at),
-        None => folded,
-    }
+    folded
 }

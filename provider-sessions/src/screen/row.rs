@@ -19,6 +19,8 @@ pub(crate) struct Row {
     pub(crate) dirty: bool,
     /// Has text that no line has told yet.
     pub(crate) untold: bool,
+    /// Holds an address, or goes on with the one in the row above.
+    pub(crate) address: bool,
 }
 
 impl Row {
@@ -34,6 +36,7 @@ impl Row {
         self.wrapped = false;
         self.dirty = false;
         self.untold = false;
+        self.address = false;
     }
 
     fn touch(&mut self) {
