@@ -1,19 +1,22 @@
 //! Who gets in, in local mode: Host, Origin, the one-time link and its code.
 
 use reqwest::{Method, StatusCode};
-use room_tests::app::{Answer, Setup, TestApp};
-use room_tests::raw;
+use room_tests::app::{Answer, SOON, Setup, TestApp};
+use room_tests::{eventually, raw};
 use serde_json::{Value, json};
 
 async fn start() -> TestApp {
     Setup::new().unwrap().start().await.unwrap()
 }
 
-/// The code in the link that the server printed as it started.
+/// The code in the link that the server prints as it starts.
 fn printed_code(app: &TestApp) -> String {
-    let log = app.log();
-    let (_, rest) = log.split_once("#code=").unwrap_or_else(|| panic!("no link in:\n{log}"));
-    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
+    eventually(SOON, || {
+        let log = app.log();
+        let (_, rest) = log.split_once("#code=")?;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
+        Some(rest[..end].to_owned())
+    })
 }
 
 /// The handshake as the page sends it; tests change one thing.

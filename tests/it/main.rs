@@ -4,6 +4,12 @@
 
 mod door;
 mod fake_clis;
+mod hostile;
 mod http;
+mod live;
+mod logins;
+mod processes;
 mod real_clis;
+mod real_logins;
+mod room;
 mod startup;

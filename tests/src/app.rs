@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::clis::built_binary;
 use crate::home::TempHome;
 use crate::socket::Socket;
+use crate::terminal::Terminal;
 use crate::wait::{eventually, eventually_async};
 use crate::{Process, processes_with_marker};
 
@@ -90,10 +91,7 @@ impl Setup {
         command
             .args(args)
             .env_clear()
-            .envs(self.home.env(&self.path))
-            .env("ROOM_DATA_DIR", self.data())
-            .env("ROOM_PORT", "0")
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .envs(self.environment())
             .current_dir("/")
             .stdin(Stdio::null());
         Ok(command)
@@ -109,14 +107,45 @@ impl Setup {
     ///
     /// When it ends or does not answer in time; the message has what it said.
     pub async fn start(self) -> io::Result<TestApp> {
+        let mut app = self.client()?;
+        app.start().await?;
+        Ok(app)
+    }
+
+    /// The same in a terminal, as a person starts it; the terminal is the test's to end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::start`].
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer in time.
+    pub async fn start_in_terminal(self) -> io::Result<(TestApp, Terminal)> {
+        let env = self.environment();
+        let terminal = Terminal::spawn(&room_binary()?, &["serve", "--no-open"], &env)?;
+        terminal.wait_for("#code=", SOON);
+        let mut app = self.client()?;
+        app.answers().await;
+        Ok((app, terminal))
+    }
+
+    fn client(self) -> io::Result<TestApp> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(io::Error::other)?;
-        let mut app = TestApp { setup: self, child: None, port: 0, token: String::new(), http };
-        app.start().await?;
-        Ok(app)
+        Ok(TestApp { setup: self, child: None, port: 0, token: String::new(), http })
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut env = self.home.env(&self.path);
+        let data = self.data.to_str().expect("temporary directories have plain names");
+        env.push(("ROOM_DATA_DIR".to_owned(), data.to_owned()));
+        env.push(("ROOM_PORT".to_owned(), "0".to_owned()));
+        env.extend(self.env.iter().cloned());
+        env
     }
 }
 
@@ -165,6 +194,11 @@ impl TestApp {
         let log = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = self.setup.command(&["serve", "--no-open"])?;
         self.child = Some(command.stdout(log.try_clone()?).stderr(log).spawn()?);
+        self.answers().await;
+        Ok(())
+    }
+
+    async fn answers(&mut self) {
         eventually_async("the server answers", SOON, async || {
             assert!(self.exited().is_none(), "the server ended:\n{}", self.log());
             self.read_port_and_token()?;
@@ -172,7 +206,6 @@ impl TestApp {
             answer.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(())
         })
         .await;
-        Ok(())
     }
 
     fn read_port_and_token(&mut self) -> Option<()> {
@@ -363,14 +396,14 @@ impl TestApp {
         found.unwrap_or_else(|| panic!("no {provider} in {}", answer.body))
     }
 
-    /// What runs because of this server, itself apart.
+    /// What logins run because of this server.
     ///
-    /// Probes of a program's version and status are left out: they come and go by themselves.
+    /// Probes of a program's version and status are left out, and the server itself, also where
+    /// it is about to become one of those: they come and go by themselves.
     pub fn descendants(&self) -> Vec<Process> {
         let mut all = self.all_descendants();
-        all.retain(|process| {
-            !process.command.contains(" status") && !process.command.contains("--version")
-        });
+        let passing = [" status", "--version", " serve"];
+        all.retain(|process| !passing.iter().any(|word| process.command.contains(word)));
         all
     }
 

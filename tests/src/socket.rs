@@ -1,7 +1,7 @@
 //! A client of the live link (`GET /ws`, subprotocol `room.v1`).
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -118,13 +118,17 @@ impl Socket {
     ///
     /// # Panics
     ///
-    /// As [`Socket::next`].
+    /// As [`Socket::next`], and when none does in time; the message has those that did not.
     pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        let mut others = Vec::new();
         loop {
             let message = self.next().await;
             if wanted(&message) {
                 return message;
             }
+            others.push(message);
+            assert!(start.elapsed() < WITHIN, "only {others:#?}");
         }
     }
 
@@ -134,14 +138,25 @@ impl Socket {
     ///
     /// When it does not in time.
     pub async fn closed(mut self) -> Option<u16> {
-        loop {
-            let message = tokio::time::timeout(WITHIN, self.stream.next()).await;
-            match message.expect("the socket is closed in time") {
-                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
+        let close = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                }
             }
-        }
+        };
+        tokio::time::timeout(WITHIN, close).await.expect("the socket is closed in time")
+    }
+
+    /// Sends a text that need not be a message.
+    ///
+    /// # Panics
+    ///
+    /// When the socket is closed.
+    pub async fn send_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("the socket is open");
     }
 
     fn check_order(&mut self, message: &Value) {

@@ -44,7 +44,7 @@ impl Terminal {
         tcsetwinsize(&master, Winsize { ws_row: 60, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 })?;
         let name = ptsname(&master, Vec::new())?.into_string().map_err(io::Error::other)?;
         let slave: OwnedFd = File::options().read(true).write(true).open(name)?.into();
-        let child = Command::new("setsid")
+        let child = Command::new("/usr/bin/setsid")
             .arg("--ctty")
             .arg(program)
             .args(args)

@@ -113,11 +113,12 @@ fn login(world: &World, files: &Files) -> ExitCode {
         Then::StoreNothing => false,
         Then::End(code) => return code,
     };
+    // Before anything is shown: keys come as soon as it is.
+    let mut keyboard = Keyboard::take();
     let state = random_43();
     let shown = RECORDED.split_inclusive(PROMPT).next().unwrap_or(RECORDED);
     let shown = shown.replace(RECORDED_STATE, &state);
     write(&shown.replace(RECORDED_CHALLENGE, &s256(&random_43())));
-    let mut keyboard = Keyboard::take();
     let code = loop {
         match keyboard.line() {
             Typed::Line(line) => match judge(line.trim()) {

@@ -1,0 +1,210 @@
+//! Programs that are broken or mean no good, through the API.
+
+use std::time::Duration;
+
+use room_tests::app::{Answer, SOON};
+use room_tests::fake::Scenario;
+use room_tests::{eventually, eventually_async};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::room::{Room, id, text};
+
+/// Room waits 20 s for a link before it says that there is none.
+const NO_ANSWER: Duration = Duration::from_secs(30);
+
+/// As much as is waited for of a line of 150 MB: a debug build takes its time over a screen.
+const LONG_LINE_BYTES: u64 = 6_000_000;
+
+/// Less than those bytes would take if they were kept.
+const GROWTH_KIB: u64 = 4 * 1024;
+
+fn ended(view: &Value) -> bool {
+    view["active"] == false
+}
+
+/// A plain reason: what happened, and what to do about it.
+fn assert_plain_reason(view: &Value) {
+    for part in ["code", "title", "action"] {
+        let text = view["failure"][part].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "no {part}: {view:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_dies_is_a_failure_with_its_last_line() {
+    for program in ["codex", "claude"] {
+        let room = Room::playing(program, &Scenario::Dies).await;
+        let session = room.app.connect(program).await;
+        let session = room.app.session_until(id(&session), ended).await;
+        assert_eq!(session["status"], "failed", "{session:#}");
+        assert_eq!(session["exitCode"], 7, "{session:#}");
+        assert!(text(&session).contains("something in here is broken"), "{session:#}");
+        assert_plain_reason(&session);
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_is_a_failure() {
+    let room = Room::start().await;
+    let session = room.codex_code().await;
+    let pid = room.logins("codex")[0].pid;
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    let session = room.app.session_until(id(&session), ended).await;
+    assert_eq!(session["status"], "failed", "{session:#}");
+    assert_plain_reason(&session);
+}
+
+/// What holds a sign-in up, in plain words.
+fn assert_plain_notice(view: &Value, code: &str) {
+    assert_eq!(view["notice"]["code"], code, "{view:#}");
+    for part in ["title", "action"] {
+        let text = view["notice"][part].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "no {part}: {view:#}");
+    }
+}
+
+/// Waits for the notice of a sign-in that goes no further, and cancels it.
+async fn held_up(program: &str, scenario: &Scenario, code: &str) -> Value {
+    let room = Room::playing(program, scenario).await;
+    let session = room.app.connect(program).await;
+    let session =
+        room.app.session_within(NO_ANSWER, id(&session), |view| !view["notice"].is_null()).await;
+    assert_plain_notice(&session, code);
+    assert_eq!(session["awaitingInput"], false, "{session:#}");
+    let answer = room.app.cancel(id(&session)).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert_eq!(room.app.session(id(&session)).await["status"], "canceled");
+    assert_eq!(room.app.descendants(), []);
+    session
+}
+
+#[tokio::test]
+async fn silence_and_an_unknown_question_are_told_of_after_20_seconds() {
+    let (_, question) = tokio::join!(
+        held_up("codex", &Scenario::Silent, "no_answer"),
+        held_up("claude", &Scenario::UnknownQuestion, "unrecognised"),
+    );
+    assert!(text(&question).contains("Continue with foo?"), "{question:#}");
+}
+
+#[tokio::test]
+async fn a_stubborn_program_is_ended_all_the_same() {
+    let room = Room::playing("codex", &Scenario::Stubborn).await;
+    let session = room.codex_code().await;
+    let start = std::time::Instant::now();
+    let answer = room.app.cancel(id(&session)).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert_eq!(room.app.descendants(), []);
+    assert_eq!(room.app.session(id(&session)).await["status"], "canceled");
+}
+
+#[tokio::test]
+async fn cancelling_ends_grandchildren_that_left_the_group() {
+    for scenario in [Scenario::Grandchildren, Scenario::BareGrandchildren] {
+        let room = Room::playing("codex", &scenario).await;
+        let session = room.codex_code().await;
+        assert!(room.app.descendants().len() >= 2, "{:?}", room.app.descendants());
+        let answer = room.app.cancel(id(&session)).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        assert_eq!(room.app.descendants(), [], "{scenario}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_lets_go_of_its_terminal_does_not_stay() {
+    let room = Room::playing("codex", &Scenario::ClosesTerminal).await;
+    let session = room.app.connect("codex").await;
+    eventually(Duration::from_secs(20), || (!room.logins("codex").is_empty()).then_some(()));
+    let answer = room.app.cancel(id(&session)).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert_eq!(room.app.session(id(&session)).await["active"], false);
+    assert_eq!(room.app.descendants(), []);
+}
+
+#[tokio::test]
+async fn a_flood_keeps_its_end_and_a_count_of_the_rest() {
+    let room = Room::playing("codex", &Scenario::Flood).await;
+    let session = room.codex_code().await;
+    let whole = |view: &Value| text(view).contains("one-time code");
+    let session = room.app.session_until(id(&session), whole).await;
+    let lines = session["lines"].as_array().unwrap();
+    assert!(lines.len() <= 500, "{}", lines.len());
+    let dropped = session["droppedLines"].as_u64().unwrap() + lines.len() as u64;
+    assert!((20_000..20_100).contains(&dropped), "{dropped}");
+    assert!(text(&session).contains("line 20000 of a flood"));
+    assert!(!text(&session).contains("line 00001 of a flood"));
+    room.control.approve();
+    room.app.session_until(id(&session), |view| view["status"] == "completed").await;
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_costs_no_more_memory_than_ten_lines() {
+    let room = Room::playing("codex", &Scenario::NoNewline).await;
+    let before = resident_kib(room.app.pid());
+    let session = room.app.connect("codex").await;
+    let run = eventually(SOON, || room.logins("codex").pop());
+    eventually(NO_ANSWER, || (written_bytes(run.pid) > LONG_LINE_BYTES).then_some(()));
+    let grown = resident_kib(room.app.pid()).saturating_sub(before);
+    assert!(grown < GROWTH_KIB, "{grown} KiB more");
+    let session = room.app.session(id(&session)).await;
+    assert!(session.to_string().len() < 1 << 20, "{}", session.to_string().len());
+    let answer = room.app.cancel(id(&session)).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert_eq!(room.app.descendants(), []);
+}
+
+fn written_bytes(pid: u32) -> u64 {
+    let counts = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = counts.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn escapes_marks_and_false_links_do_not_come_through() {
+    let room = Room::playing("codex", &Scenario::Escapes).await;
+    let session = room.codex_code().await;
+    let whole = |view: &Value| text(view).contains("one-time code");
+    let session = room.app.session_until(id(&session), whole).await;
+    assert_eq!(session["verificationUrl"], "https://auth.openai.com/codex/device");
+    let shown = text(&session);
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!shown.contains(hidden), "{shown:?}");
+    assert!(!shown.contains("cm0gLXJmIC8="), "the clipboard's content: {shown}");
+    assert!(shown.contains("<img src=x onerror=alert(1)>"), "as text: {shown}");
+    room.app.cancel(id(&session)).await;
+}
+
+#[tokio::test]
+async fn a_status_that_hangs_does_not_hold_up_the_others() {
+    let room = Room::playing("codex", &Scenario::StatusHangs).await;
+    let statuses = async || {
+        let start = std::time::Instant::now();
+        let answer = room.app.get("/api/providers/status").await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        answer.body["providers"].clone()
+    };
+    let verify = room.app.request(reqwest::Method::POST, "/api/providers/codex/verify");
+    let verify = tokio::spawn(Answer::of(verify));
+    eventually_async("claude was asked", SOON, async || {
+        (statuses().await["claude"]["connected"] == false).then_some(())
+    })
+    .await;
+    let answer = verify.await.unwrap();
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert_eq!(answer.body["ok"], false, "{answer:?}");
+    let codex = &statuses().await["codex"];
+    assert!(codex["connected"].is_null(), "{codex:#}");
+    assert!(codex["error"].is_string(), "{codex:#}");
+}
