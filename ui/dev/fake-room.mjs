@@ -154,7 +154,9 @@ function upgrade(request, stream) {
     stream.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
     return;
   }
-  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  const accept = createHash('sha1')
+    .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64');
   stream.write(
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: room.v1\r\n\r\n`,
   );
@@ -223,7 +225,16 @@ function begin(provider, method) {
   publish('providers', 'providers:auth_status', { provider, sessionId: view.sessionId });
   const kind = script[provider];
   if (kind === 'silent') {
-    later(session, 400, () => change(session, { status: 'running', notice: { code: 'no_answer', title: 'Codex has not shown a sign-in link yet.', action: 'Wait a little longer, or cancel and try again.' } }));
+    later(session, 400, () =>
+      change(session, {
+        status: 'running',
+        notice: {
+          code: 'no_answer',
+          title: 'Codex has not shown a sign-in link yet.',
+          action: 'Wait a little longer, or cancel and try again.',
+        },
+      }),
+    );
   } else if (FAILURES_AT_START.has(kind)) {
     later(session, 300, () => {
       print(session, [`Error logging in: ${kind}`]);
@@ -234,7 +245,19 @@ function begin(provider, method) {
   return view;
 }
 
-const FAILURES_AT_START = new Set(['network', 'program_died', 'launch_failed', 'policy', 'cannot_store', 'unrecognised', 'rate_limited', 'not_signed_in', 'server_restarted', 'device_codes_off', 'brand_new']);
+const FAILURES_AT_START = new Set([
+  'network',
+  'program_died',
+  'launch_failed',
+  'policy',
+  'cannot_store',
+  'unrecognised',
+  'rate_limited',
+  'not_signed_in',
+  'server_restarted',
+  'device_codes_off',
+  'brand_new',
+]);
 
 function codex(session, kind) {
   later(session, 300, () => {
@@ -254,7 +277,8 @@ function codex(session, kind) {
       status: 'running',
       step: 'awaiting_approval',
       deviceCode: 'CZ6N-DCWVI',
-      verificationUrl: kind === 'strange' ? 'https://auth.openai.com.evil.example/codex/device' : 'https://auth.openai.com/codex/device',
+      verificationUrl:
+        kind === 'strange' ? 'https://auth.openai.com.evil.example/codex/device' : 'https://auth.openai.com/codex/device',
     });
   });
 }
@@ -269,7 +293,7 @@ function finish(session) {
   later(session, 900, () => {
     Object.assign(statuses[session.view.provider], {
       connected: true,
-      method: session.view.method,
+      method: session.view.provider === 'codex' ? 'chatgpt' : 'claude.ai',
       account: 'an…@example.com',
       plan: session.view.provider === 'codex' ? 'Plus' : 'Pro',
       checkedAt: iso(Date.now()),
@@ -385,7 +409,12 @@ async function control(request, response) {
   if (codexStatus || claudeStatus) publish('providers', 'providers:updated', {});
   if (approve) finish(sessions.get(last[approve]));
   if (ending) end(sessions.get(last[ending[0]]), ending[1], ending[2], 1);
-  if (refuse) change(sessions.get(last[refuse]), { step: 'awaiting_input', awaitingInput: true, inputHint: "That doesn't look like the full code. Copy all of it, including the # in the middle." });
+  if (refuse)
+    change(sessions.get(last[refuse]), {
+      step: 'awaiting_input',
+      awaitingInput: true,
+      inputHint: "That doesn't look like the full code. Copy all of it, including the # in the middle.",
+    });
   if (lines) print(sessions.get(last[lines.provider]), lines.texts);
   if (keep === false) tokens.clear();
   if (script.stop) for (const { stream } of sockets) stream.destroy();
@@ -405,7 +434,8 @@ const server = createServer(async (request, response) => {
     const { code } = await read(request);
     if (request.headers['x-room-handshake'] !== '1') return problem(response, 403, 'refused', 'The header is missing.');
     if (code === 'busy') return problem(response, 429, 'rate_limited', 'Too many tries.', { 'Retry-After': '42' });
-    if (!String(code).startsWith('dev')) return problem(response, 401, 'code_used', 'This link was used already. Run `room open` for another.');
+    if (!String(code).startsWith('dev'))
+      return problem(response, 401, 'code_used', 'This link was used already. Run `room open` for another.');
     const token = randomBytes(24).toString('base64url');
     tokens.add(token);
     return json(response, 200, { token, expiresAt: iso(Date.now() + 7 * 86_400_000) });
@@ -487,8 +517,17 @@ const server = createServer(async (request, response) => {
         ? problem(response, 404, 'not_found', 'There was no sign-in yet.')
         : json(response, 200, { session: sessions.get(last[one]).view });
     case two === 'connect': {
-      const { method } = await read(request);
-      if (!statuses[one].installed) return problem(response, 409, 'not_installed', `${one} is not installed. Run: npm install -g ${one}`);
+      const { method, inPlace } = await read(request);
+      if (script[one] === 'in_place' && !inPlace) {
+        return problem(
+          response,
+          409,
+          'would_sign_out',
+          'Signing in again signs Codex out first, because its settings keep sign-ins in a keyring.',
+        );
+      }
+      if (!statuses[one].installed)
+        return problem(response, 409, 'not_installed', `${one} is not installed. Run: npm install -g ${one}`);
       const current = sessions.get(last[one]);
       const reused = current?.view.active === true;
       const row = TABLE.find((provider) => provider.id === one);
@@ -507,7 +546,13 @@ const server = createServer(async (request, response) => {
       statuses[one].checkedAt = iso(Date.now());
       return json(response, 200, { ok: true, connected: statuses[one].connected });
     case two === 'disconnect':
-      Object.assign(statuses[one], { connected: false, account: null, plan: null, method: null, disconnectedAt: iso(Date.now()) });
+      Object.assign(statuses[one], {
+        connected: false,
+        account: null,
+        plan: null,
+        method: null,
+        disconnectedAt: iso(Date.now()),
+      });
       publish('providers', 'providers:updated', {});
       return json(response, 200, {
         ok: true,

@@ -23,10 +23,16 @@ const browser = await launch();
 const problems = [];
 
 async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 393, height: 852 }, hasTouch: true, permissions: ['clipboard-read', 'clipboard-write'], ...options });
+  const context = await browser.newContext({
+    viewport: { width: 393, height: 852 },
+    hasTouch: true,
+    permissions: ['clipboard-read', 'clipboard-write'],
+    ...options,
+  });
   const page = await context.newPage();
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/u.test(message.text())) problems.push(message.text());
+    if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/u.test(message.text()))
+      problems.push(message.text());
   });
   page.on('pageerror', (error) => problems.push(error.message));
   return page;
@@ -52,7 +58,12 @@ const FLOWS = {
     await page.tap(id('needs-codex'));
     await page.tap(id('start'));
     const [popup] = await Promise.all([page.context().waitForEvent('page'), page.tap(id('copy-and-open'))]);
-    assert.equal(new URL(popup.url() === 'about:blank' ? await popup.waitForEvent('framenavigated').then((frame) => frame.url()) : popup.url()).protocol, 'chrome-error:');
+    assert.equal(
+      new URL(
+        popup.url() === 'about:blank' ? await popup.waitForEvent('framenavigated').then((frame) => frame.url()) : popup.url(),
+      ).protocol,
+      'chrome-error:',
+    );
     await page.bringToFront();
     assert.equal(await clipboard(page), 'CZ6N-DCWVI');
     assert.equal(await page.getAttribute(id('copy-and-open'), 'href'), 'https://auth.openai.com/codex/device');
@@ -153,6 +164,14 @@ const FLOWS = {
     await page.waitForSelector(`${id('failure')}[data-code=expired]`);
     await say({ seconds: 900 });
     await page.click(id('action-fresh'));
+    await page.waitForSelector(id('device-code'));
+  },
+
+  async 'a sign-in that would sign out asks first'() {
+    await say({ codex: 'in_place' });
+    const page = await signedIn('/providers');
+    await page.click(id('connect-codex'));
+    await page.click(id('agree'));
     await page.waitForSelector(id('device-code'));
   },
 
@@ -261,7 +280,12 @@ const FLOWS = {
     await page.focus(id('start'));
     await page.keyboard.press('Enter');
     await page.waitForSelector(id('device-code'));
-    for (let presses = 0; presses < 30 && (await page.evaluate(() => document.activeElement?.dataset.testid)) !== 'cancel'; presses += 1) await page.keyboard.press('Tab');
+    for (
+      let presses = 0;
+      presses < 30 && (await page.evaluate(() => document.activeElement?.dataset.testid)) !== 'cancel';
+      presses += 1
+    )
+      await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.waitForSelector(id('canceled'));
   },
@@ -284,7 +308,16 @@ let failed = 0;
 const only = process.argv[2];
 for (const [name, flow] of Object.entries(FLOWS)) {
   if (only !== undefined && !name.includes(only)) continue;
-  await say({ reset: true, codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false, codexStatus: { ...OUT, version: '0.169.0' }, claudeStatus: { ...OUT, version: '2.1.329' } });
+  await say({
+    reset: true,
+    codex: 'ok',
+    claude: 'ok',
+    seconds: 900,
+    pace: 1,
+    stop: false,
+    codexStatus: { ...OUT, version: '0.169.0' },
+    claudeStatus: { ...OUT, version: '2.1.329' },
+  });
   problems.length = 0;
   try {
     await flow();

@@ -6,7 +6,10 @@ import { launch } from './browser.mjs';
 const folder = new URL('../public/icons/', import.meta.url).pathname;
 const svg = readFileSync(`${folder}icon.svg`, 'utf8');
 // A system that cuts its own shape wants the colour to the edge and the drawing in the inner 80 %.
-const full = svg.replace(' rx="112"', '').replace('<path', '<g transform="translate(256 256) scale(.8) translate(-256 -256)"><path').replace('</svg>', '</g></svg>');
+const full = svg
+  .replace(' rx="112"', '')
+  .replace('<path', '<g transform="translate(256 256) scale(.8) translate(-256 -256)"><path')
+  .replace('</svg>', '</g></svg>');
 
 const browser = await launch();
 for (const [name, size, picture] of [

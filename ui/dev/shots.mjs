@@ -25,19 +25,61 @@ const base = await new Promise((resolve) => {
 const say = (body) => fetch(`${base}/fake`, { method: 'POST', body: JSON.stringify(body) });
 
 const id = (name) => `[data-testid="${name}"]`;
-const OUT = { connected: false, account: null, plan: null, method: null, installed: true, authSession: null, error: null, versionNote: null };
-const IN = { ...OUT, connected: true, account: 'an…@example.com', plan: 'Plus', method: 'device' };
-const RESET = { reset: true, codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false, codexStatus: { ...OUT, version: '0.169.0' }, claudeStatus: { ...OUT, version: '2.1.329' } };
+const OUT = {
+  connected: false,
+  account: null,
+  plan: null,
+  method: null,
+  installed: true,
+  authSession: null,
+  error: null,
+  versionNote: null,
+};
+const IN = { ...OUT, connected: true, account: 'an…@example.com', plan: 'Plus', method: 'chatgpt' };
+const RESET = {
+  reset: true,
+  codex: 'ok',
+  claude: 'ok',
+  seconds: 900,
+  pace: 1,
+  stop: false,
+  codexStatus: { ...OUT, version: '0.169.0' },
+  claudeStatus: { ...OUT, version: '2.1.329' },
+};
 
 /** Each leaves the page on the screen to look at. `fresh`: without a sign-in of this browser. */
 const SCREENS = {
-  'connect-page': { fresh: true, async go(page) { await page.goto(`${base}/`); await page.waitForSelector(id('connect-page')); } },
-  'connect-refused': { fresh: true, async go(page) { await page.goto(`${base}/#code=old`); await page.waitForSelector('[data-reason=code_refused]'); } },
-  'connect-limited': { fresh: true, async go(page) { await page.goto(`${base}/#code=busy`); await page.waitForSelector('[data-reason=limited]'); } },
-  overview: { async go(page) { await page.goto(`${base}/`); await page.waitForSelector(id('needs-you')); await page.waitForSelector(id('room-card')); } },
+  'connect-page': {
+    fresh: true,
+    async go(page) {
+      await page.goto(`${base}/`);
+      await page.waitForSelector(id('connect-page'));
+    },
+  },
+  'connect-refused': {
+    fresh: true,
+    async go(page) {
+      await page.goto(`${base}/#code=old`);
+      await page.waitForSelector('[data-reason=code_refused]');
+    },
+  },
+  'connect-limited': {
+    fresh: true,
+    async go(page) {
+      await page.goto(`${base}/#code=busy`);
+      await page.waitForSelector('[data-reason=limited]');
+    },
+  },
+  overview: {
+    async go(page) {
+      await page.goto(`${base}/`);
+      await page.waitForSelector(id('needs-you'));
+      await page.waitForSelector(id('room-card'));
+    },
+  },
   'overview-fine': {
     async go(page) {
-      await say({ codexStatus: IN, claudeStatus: { ...IN, method: 'subscription', plan: 'Pro' } });
+      await say({ codexStatus: IN, claudeStatus: { ...IN, method: 'claude.ai', plan: 'Pro' } });
       await page.goto(`${base}/`);
       await page.waitForSelector(id('all-fine'));
     },
@@ -50,10 +92,18 @@ const SCREENS = {
       await page.waitForSelector(id('offline-note'), { timeout: 15_000 });
     },
   },
-  providers: { async go(page) { await page.goto(`${base}/providers`); await page.waitForSelector(id('connect-claude')); } },
+  providers: {
+    async go(page) {
+      await page.goto(`${base}/providers`);
+      await page.waitForSelector(id('connect-claude'));
+    },
+  },
   'providers-mixed': {
     async go(page) {
-      await say({ codexStatus: { ...IN, versionNote: 'This version is older than the one Room was tested with (0.169.0).' }, claudeStatus: { installed: false, version: null } });
+      await say({
+        codexStatus: { ...IN, versionNote: 'This version is older than the one Room was tested with (0.169.0).' },
+        claudeStatus: { installed: false, version: null },
+      });
       await page.goto(`${base}/providers`);
       await page.waitForSelector(id('check-install-claude'));
       await page.click(id('verify-codex'));
@@ -75,7 +125,12 @@ const SCREENS = {
       await page.waitForSelector(id('removed'));
     },
   },
-  'codex-start': { async go(page) { await page.goto(`${base}/providers/codex/connect`); await page.waitForSelector(id('start')); } },
+  'codex-start': {
+    async go(page) {
+      await page.goto(`${base}/providers/codex/connect`);
+      await page.waitForSelector(id('start'));
+    },
+  },
   'claude-start': {
     async go(page) {
       await page.goto(`${base}/providers/claude/connect`);
@@ -118,7 +173,12 @@ const SCREENS = {
       await page.click(id('log-toggle'));
     },
   },
-  'codex-short': { async go(page) { await say({ seconds: 80 }); await code(page); } },
+  'codex-short': {
+    async go(page) {
+      await say({ seconds: 80 });
+      await code(page);
+    },
+  },
   'codex-expired': {
     async go(page) {
       await say({ seconds: 2 });
@@ -152,6 +212,14 @@ const SCREENS = {
       await code(page);
       await page.click(id('cancel'));
       await page.waitForSelector(id('canceled'));
+    },
+  },
+  'codex-in-place': {
+    async go(page) {
+      await say({ codex: 'in_place', codexStatus: IN });
+      await page.goto(`${base}/providers/codex/connect`);
+      await page.click(id('start'));
+      await page.waitForSelector(id('agree'));
     },
   },
   'codex-died': { go: (page) => failing(page, 'program_died') },
@@ -198,9 +266,24 @@ const SCREENS = {
       await page.waitForSelector(id('done-account'));
     },
   },
-  access: { async go(page) { await page.goto(`${base}/access`); await page.waitForSelector(id('address')); } },
-  settings: { async go(page) { await page.goto(`${base}/settings`); await page.waitForSelector(id('sign-out')); } },
-  unknown: { async go(page) { await page.goto(`${base}/nowhere`); await page.waitForSelector(id('unknown')); } },
+  access: {
+    async go(page) {
+      await page.goto(`${base}/access`);
+      await page.waitForSelector(id('address'));
+    },
+  },
+  settings: {
+    async go(page) {
+      await page.goto(`${base}/settings`);
+      await page.waitForSelector(id('sign-out'));
+    },
+  },
+  unknown: {
+    async go(page) {
+      await page.goto(`${base}/nowhere`);
+      await page.waitForSelector(id('unknown'));
+    },
+  },
 };
 
 async function code(page) {
@@ -248,7 +331,8 @@ for (const view of VIEWS) {
     const page = await context.newPage();
     page.on('console', (message) => {
       // A refused request is part of some screens; the browser says so by itself.
-      if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/u.test(message.text())) faults.push(`${label}: ${message.text()}`);
+      if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/u.test(message.text()))
+        faults.push(`${label}: ${message.text()}`);
     });
     page.on('pageerror', (error) => faults.push(`${label}: ${error.message}`));
     try {
@@ -281,9 +365,11 @@ function measure() {
     const box = node.getBoundingClientRect();
     const inline = node.tagName === 'A' && getComputedStyle(node).display === 'inline';
     if (box.width === 0 || inline || node.classList.contains('skip')) continue;
-    if (box.height < 43.5 || box.width < 43.5) found.push(`small target ${node.tagName} "${node.textContent}" ${Math.round(box.width)}x${Math.round(box.height)}`);
+    if (box.height < 43.5 || box.width < 43.5)
+      found.push(`small target ${node.tagName} "${node.textContent}" ${Math.round(box.width)}x${Math.round(box.height)}`);
     if (box.left < -0.5 || box.right > root.clientWidth + 0.5) found.push(`cut target "${node.textContent}"`);
-    if (node.tagName === 'INPUT' && node.type === 'text' && parseFloat(getComputedStyle(node).fontSize) < 16) found.push('small field text');
+    if (node.tagName === 'INPUT' && node.type === 'text' && parseFloat(getComputedStyle(node).fontSize) < 16)
+      found.push('small field text');
   }
   return found;
 }

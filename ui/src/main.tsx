@@ -26,7 +26,13 @@ const code = takeCode();
 
 const room = createRoom({
   fetch: async (path, { timeoutMs, ...init }) =>
-    fetch(path, { ...init, cache: 'no-store', credentials: 'same-origin', redirect: 'error', signal: AbortSignal.timeout(timeoutMs) }),
+    fetch(path, {
+      ...init,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    }),
   openSocket: (protocols, events) => {
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, protocols);
     socket.addEventListener('message', (event) => events.message(event.data));

@@ -18,7 +18,10 @@ function setUp(reply: (path: string, init: FetchInit) => FetchAnswer | Promise<F
 }
 
 async function failure(promise: Promise<unknown>): Promise<ApiError> {
-  const error = await promise.then(() => null, (reason: unknown) => reason);
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof ApiError)) throw new Error('expected an ApiError');
   return error;
 }
@@ -69,7 +72,11 @@ test('without a token nothing is sent', async () => {
 
 test('a problem gives its code, detail and wait', async () => {
   const { client } = setUp(() =>
-    answer(429, { type: 'about:blank', title: 'Too many', status: 429, code: 'rate_limited', detail: 'Wait 3 s.' }, { 'Retry-After': '3' }),
+    answer(
+      429,
+      { type: 'about:blank', title: 'Too many', status: 429, code: 'rate_limited', detail: 'Wait 3 s.' },
+      { 'Retry-After': '3' },
+    ),
   );
   const error = await failure(client.connect('codex', null));
   expect([error.kind, error.code, error.message, error.retryAfterMs]).toEqual(['problem', 'rate_limited', 'Wait 3 s.', 3000]);

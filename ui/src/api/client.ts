@@ -100,12 +100,7 @@ export function createClient(options: ClientOptions) {
       if (options.token() === token) options.onRefused();
     }
     const seconds = Number(answer.headers.get('Retry-After') ?? Number.NaN);
-    throw new ApiError(
-      'problem',
-      answer.status,
-      wire.readProblem(body),
-      Number.isFinite(seconds) ? seconds * 1000 : null,
-    );
+    throw new ApiError('problem', answer.status, wire.readProblem(body), Number.isFinite(seconds) ? seconds * 1000 : null);
   }
 
   const get = (path: string) => send('GET', path);
@@ -162,8 +157,12 @@ export function createClient(options: ClientOptions) {
       return wire.readStatuses(await get(`/api/providers/status${probe ? '?refresh=1' : ''}`));
     },
 
-    async connect(id: string, method: string | null): Promise<{ session: wire.SessionView; reused: boolean }> {
-      const answer = await post(`${provider(id)}/connect`, method === null ? {} : { method });
+    /** `inPlace`: the person agrees that the earlier sign-in ends first, where there is no other way. */
+    async connect(id: string, method: string | null, inPlace = false): Promise<{ session: wire.SessionView; reused: boolean }> {
+      const answer = await post(`${provider(id)}/connect`, {
+        ...(method === null ? {} : { method }),
+        ...(inPlace ? { inPlace } : {}),
+      });
       const view = wire.readSession(answer);
       if (view === null) throw new ApiError('unexpected', 200, NO_PROBLEM);
       return { session: view, reused: wire.fields(answer)['reused'] === true };

@@ -45,7 +45,11 @@ function setUp(ticket: () => Promise<string> = async () => 't') {
       sockets.push(socket);
       return socket;
     },
-    timers: { set: (action, ms) => setTimeout(action, ms), clear: (timer) => clearTimeout(timer as number), now: () => Date.now() },
+    timers: {
+      set: (action, ms) => setTimeout(action, ms),
+      clear: (timer) => clearTimeout(timer as number),
+      now: () => Date.now(),
+    },
     random: () => 1,
     onPhase: (phase) => phases.push(phase),
     onHeard: () => {},
@@ -259,9 +263,7 @@ test('after a break it resumes where it was, and an old event comes once', async
   await vi.advanceTimersByTimeAsync(500);
   await settle();
   last().greet();
-  expect(last().of('subscribe')).toEqual([
-    { type: 'subscribe', channels: ['providers'], after: { providers: 4 }, boot: 'b1' },
-  ]);
+  expect(last().of('subscribe')).toEqual([{ type: 'subscribe', channels: ['providers'], after: { providers: 4 }, boot: 'b1' }]);
   last().receive({ type: 'providers:updated', channel: 'providers', seq: 4, data: 'b' });
   last().receive({ type: 'snapshot', channel: 'providers', seq: 2, data: 'old' });
   last().receive({ type: 'providers:updated', channel: 'providers', seq: 5, data: 'c' });

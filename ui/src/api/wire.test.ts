@@ -26,7 +26,7 @@ test('a session is read bare and wrapped', () => {
 });
 
 test('what is missing or mistyped becomes neutral', () => {
-  const view = wire.readSession({ sessionId: 's', status: 'tomorrow', step: 4, deadline: 'soon', lines: 'no', failure: 'x' });
+  const view = wire.readSession({ sessionId: 's', status: 7, step: 4, deadline: 'soon', lines: 'no', failure: 'x' });
   expect(view).toMatchObject({ status: 'running', step: 'launching', deadline: null, lines: [], failure: null, active: true });
   expect(wire.readSession(null)).toBeNull();
   expect(wire.readSession({ session: null })).toBeNull();
@@ -40,7 +40,10 @@ test('a provider row is read with its words', () => {
         name: 'Codex',
         plans: ['ChatGPT Plus', 'Pro'],
         prerequisite: { text: 'Turn it on', url: 'https://chatgpt.com' },
-        methods: [{ id: 'device', label: 'Device code', kind: 'device_code', steps: [{ text: 'one' }, 'two'], primary: true }, {}],
+        methods: [
+          { id: 'device', label: 'Device code', kind: 'device_code', steps: [{ text: 'one' }, 'two'], primary: true },
+          {},
+        ],
         hosts: ['Auth.OpenAI.com'],
         removes: ['~/.codex/auth.json'],
         install: { command: 'npm i -g @openai/codex' },
@@ -49,8 +52,15 @@ test('a provider row is read with its words', () => {
       { name: 'without id' },
     ],
   });
-  expect(row).toMatchObject({ id: 'codex', plans: 'ChatGPT Plus, Pro', hosts: ['auth.openai.com'], installCommand: 'npm i -g @openai/codex' });
-  expect(row?.methods).toEqual([{ id: 'device', label: 'Device code', kind: 'device_code', steps: ['one', 'two'], primary: true, note: null }]);
+  expect(row).toMatchObject({
+    id: 'codex',
+    plans: 'ChatGPT Plus, Pro',
+    hosts: ['auth.openai.com'],
+    installCommand: 'npm i -g @openai/codex',
+  });
+  expect(row?.methods).toEqual([
+    { id: 'device', label: 'Device code', kind: 'device_code', steps: ['one', 'two'], primary: true, note: null },
+  ]);
 });
 
 test('a live session in the status is an id, a view, or absent', () => {
@@ -67,7 +77,13 @@ test('a disconnect counts only when the server checked it', () => {
 });
 
 test('events need a channel and a position', () => {
-  expect(wire.readMessage('{"type":"x","channel":"c","seq":3,"data":1}')).toEqual({ type: 'event', name: 'x', channel: 'c', seq: 3, data: 1 });
+  expect(wire.readMessage('{"type":"x","channel":"c","seq":3,"data":1}')).toEqual({
+    type: 'event',
+    name: 'x',
+    channel: 'c',
+    seq: 3,
+    data: 1,
+  });
   expect(wire.readMessage('{"type":"x","channel":"c"}')).toEqual({ type: 'other' });
   expect(wire.readMessage('{')).toBeNull();
   expect(wire.readMessage('{"no":"type"}')).toBeNull();
@@ -82,5 +98,8 @@ test('what holds a live sign-in up is told apart from how it failed', () => {
   const reason = { code: 'no_answer', title: 'No link yet.', action: 'Wait.' };
   expect(wire.readSession({ ...VIEW, notice: reason })).toMatchObject({ notice: reason, failure: null });
   expect(wire.readSession({ ...VIEW, failure: reason })).toMatchObject({ notice: reason, failure: null });
-  expect(wire.readSession({ ...VIEW, status: 'failed', active: false, failure: reason })).toMatchObject({ notice: null, failure: reason });
+  expect(wire.readSession({ ...VIEW, status: 'failed', active: false, failure: reason })).toMatchObject({
+    notice: null,
+    failure: reason,
+  });
 });

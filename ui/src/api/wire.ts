@@ -4,14 +4,7 @@
 // field we do not know is ignored, so that a newer server does not break an open page.
 
 export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'canceled' | 'timeout';
-export type SessionStep =
-  | 'launching'
-  | 'awaiting_approval'
-  | 'awaiting_input'
-  | 'storing'
-  | 'verifying'
-  | 'cancelling'
-  | 'done';
+export type SessionStep = 'launching' | 'awaiting_approval' | 'awaiting_input' | 'storing' | 'verifying' | 'cancelling' | 'done';
 
 export interface Line {
   id: string;
@@ -174,23 +167,10 @@ function texts(value: unknown): string[] {
     .filter((entry) => entry !== null);
 }
 
-/** RFC 3339, or milliseconds as a number, to milliseconds; anything else is null. */
+/** RFC 3339 to milliseconds; anything else is null. */
 export function time(value: unknown): number | null {
-  if (typeof value === 'number') return number(value);
-  const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(parsed) ? null : parsed;
+  return number(Date.parse(text(value) ?? ''));
 }
-
-const STATUSES: readonly string[] = ['starting', 'running', 'completed', 'failed', 'canceled', 'timeout'];
-const STEPS: readonly string[] = [
-  'launching',
-  'awaiting_approval',
-  'awaiting_input',
-  'storing',
-  'verifying',
-  'cancelling',
-  'done',
-];
 
 export function readLines(value: unknown): Line[] {
   return list(value).map((entry, index) => {
@@ -206,9 +186,7 @@ export function readLines(value: unknown): Line[] {
 function readFailure(value: unknown): Failure | null {
   const failure = fields(value);
   const code = text(failure['code']);
-  return code === null
-    ? null
-    : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
+  return code === null ? null : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
 }
 
 /** A session view, bare or as `{session: …}`; null if it has no id. */
@@ -217,7 +195,8 @@ export function readSession(value: unknown): SessionView | null {
   const view = 'session' in outer ? fields(outer['session']) : outer;
   const sessionId = text(view['sessionId']) ?? text(view['id']);
   if (sessionId === null) return null;
-  const status = (STATUSES.includes(String(view['status'])) ? view['status'] : 'running') as SessionStatus;
+  // A word of a newer server passes; `active` says all that has to be known of it.
+  const status = (text(view['status']) ?? 'running') as SessionStatus;
   const active = flag(view['active']) ?? (status === 'starting' || status === 'running');
   const failure = readFailure(view['failure']);
   return {
@@ -225,7 +204,7 @@ export function readSession(value: unknown): SessionView | null {
     provider: text(view['provider']) ?? '',
     method: text(view['method']),
     status,
-    step: (STEPS.includes(String(view['step'])) ? view['step'] : 'launching') as SessionStep,
+    step: (text(view['step']) ?? 'launching') as SessionStep,
     startedAt: time(view['startedAt']),
     updatedAt: time(view['updatedAt']),
     endedAt: time(view['endedAt']),
@@ -268,8 +247,7 @@ export function readProviders(value: unknown): Provider[] {
         id,
         name: text(row['name']) ?? id,
         plans: text(row['plans']) ?? (texts(row['plans']).join(', ') || null),
-        prerequisite:
-          prerequisiteText === null ? null : { text: prerequisiteText, url: text(prerequisite['url']) },
+        prerequisite: prerequisiteText === null ? null : { text: prerequisiteText, url: text(prerequisite['url']) },
         methods: list(row['methods']).flatMap(readMethod),
         hosts: texts(row['hosts']).map((host) => host.toLowerCase()),
         removes: texts(row['removes']),

@@ -10,14 +10,7 @@ export type AuthPhase = 'starting' | 'signed_in' | 'signed_out';
 
 /** Why the connect page is shown. */
 export type SignedOutReason =
-  | 'no_code'
-  | 'code_refused'
-  | 'page_refused'
-  | 'limited'
-  | 'unreachable'
-  | 'unexpected'
-  | 'ended'
-  | 'signed_out';
+  'no_code' | 'code_refused' | 'page_refused' | 'limited' | 'unreachable' | 'unexpected' | 'ended' | 'signed_out';
 
 export const TOKEN_KEY = 'room.token';
 

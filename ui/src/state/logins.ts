@@ -157,14 +157,14 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
     },
 
     /** Starts a sign-in or joins the one that runs; `renew` ends that one first. */
-    async start(provider: string, method: string | null, renew = false): Promise<boolean> {
+    async start(provider: string, method: string | null, { renew = false, inPlace = false } = {}): Promise<boolean> {
       const { busy, login, loaded } = slot(provider);
       if (busy.value !== null) return false;
       busy.value = 'starting';
       return tried(provider, async () => {
         const old = login.value?.view;
         if (renew && old?.active === true) await client.cancel(old.sessionId);
-        const { session, reused } = await client.connect(provider, method);
+        const { session, reused } = await client.connect(provider, method, inPlace);
         take(provider, session, reused);
         loaded.value = true;
       });

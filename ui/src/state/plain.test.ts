@@ -85,6 +85,7 @@ test('a report holds no secret', () => {
     'as anna@example.com',
   ].join('\n');
   const clean = redact(text, ['CZ6N-DCWVI', null]);
-  for (const secret of ['AbCdEf123456', 'eyJ', 'abcdef', 'SECRETSTATE', 'CODECODE', 'CZ6N', 'anna']) expect(clean).not.toContain(secret);
+  for (const secret of ['AbCdEf123456', 'eyJ', 'abcdef', 'SECRETSTATE', 'CODECODE', 'CZ6N', 'anna'])
+    expect(clean).not.toContain(secret);
   expect(clean).toContain('https://claude.com/oauth/authorize?[removed] now');
 });

@@ -23,11 +23,21 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
       return { status: reply.status ?? 200, headers: { get: () => null }, text: async () => JSON.stringify(reply.body ?? {}) };
     },
     openSocket: (_, events) => {
-      const socket = { sent: [] as string[], events, readyState: 1, send: (data: string) => void socket.sent.push(data), close: () => {} };
+      const socket = {
+        sent: [] as string[],
+        events,
+        readyState: 1,
+        send: (data: string) => void socket.sent.push(data),
+        close: () => {},
+      };
       sockets.push(socket);
       return socket;
     },
-    timers: { set: (action, ms) => setTimeout(action, ms), clear: (timer) => clearTimeout(timer as number), now: () => Date.now() },
+    timers: {
+      set: (action, ms) => setTimeout(action, ms),
+      clear: (timer) => clearTimeout(timer as number),
+      now: () => Date.now(),
+    },
     random: () => 0.5,
     storage,
     build: 'page',
@@ -36,7 +46,15 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
   return { room, asked, sockets, storage, settle };
 }
 
-const VIEW = { sessionId: 's1', provider: 'codex', method: 'device', status: 'running', step: 'launching', active: true, lines: [] };
+const VIEW = {
+  sessionId: 's1',
+  provider: 'codex',
+  method: 'device',
+  status: 'running',
+  step: 'launching',
+  active: true,
+  lines: [],
+};
 const SIGNED_IN = {
   'GET /api/bootstrap': { body: { mode: 'local', auth: ['code'] } },
   'POST /api/auth/handshake': { body: { token: 'T' } },
@@ -96,7 +114,10 @@ test('a used link does not end the sign-in it once gave', async () => {
 
 test('a Room that is down keeps the sign-in for a retry', async () => {
   let down = true;
-  const { room, storage } = setUp({ ...SIGNED_IN, 'GET /api/auth/verify': () => (down ? 'down' : SIGNED_IN['GET /api/auth/verify']) }, { [TOKEN_KEY]: 'T' });
+  const { room, storage } = setUp(
+    { ...SIGNED_IN, 'GET /api/auth/verify': () => (down ? 'down' : SIGNED_IN['GET /api/auth/verify']) },
+    { [TOKEN_KEY]: 'T' },
+  );
   await room.auth.begin(null);
   expect(room.auth.reason.value).toBe('unreachable');
   expect(storage.get(TOKEN_KEY)).toBe('T');
@@ -135,7 +156,10 @@ test('another tab’s sign-in is taken over', async () => {
 });
 
 test('a sign-in to a provider is followed live to its end', async () => {
-  const { room, sockets, settle, asked } = setUp({ ...SIGNED_IN, 'POST /api/providers/codex/connect': { body: { ok: true, session: VIEW, reused: false } } });
+  const { room, sockets, settle, asked } = setUp({
+    ...SIGNED_IN,
+    'POST /api/providers/codex/connect': { body: { ok: true, session: VIEW, reused: false } },
+  });
   await room.auth.begin('code');
   await settle();
   const socket = sockets[0];
@@ -146,7 +170,12 @@ test('a sign-in to a provider is followed live to its end', async () => {
   const channel = 'provider-auth:s1';
   expect(socket.sent.at(-1)).toBe(JSON.stringify({ type: 'subscribe', channels: [channel] }));
   tell({ type: 'snapshot', channel, seq: 1, data: VIEW });
-  tell({ type: 'provider_auth:line', channel, seq: 2, data: { sessionId: 's1', lines: [{ id: 1, text: 'hi' }], deviceCode: 'AAAA-BBBB', verificationUrl: null } });
+  tell({
+    type: 'provider_auth:line',
+    channel,
+    seq: 2,
+    data: { sessionId: 's1', lines: [{ id: 1, text: 'hi' }], deviceCode: 'AAAA-BBBB', verificationUrl: null },
+  });
   const { login } = room.logins.slot('codex');
   expect(login.value?.view.deviceCode).toBe('AAAA-BBBB');
   const before = asked.filter((route) => route === 'GET /api/providers/status').length;
@@ -189,7 +218,10 @@ test('a sign-in started elsewhere is joined', async () => {
 });
 
 test('a start that is refused says why', async () => {
-  const { room, settle } = setUp({ ...SIGNED_IN, 'POST /api/providers/codex/connect': { status: 409, body: { code: 'not_installed', detail: 'npm install …' } } });
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'POST /api/providers/codex/connect': { status: 409, body: { code: 'not_installed', detail: 'npm install …' } },
+  });
   await room.auth.begin('code');
   await settle();
   expect(await room.logins.start('codex', null)).toBe(false);
@@ -198,12 +230,31 @@ test('a start that is refused says why', async () => {
 });
 
 test('looking for the last sign-in does not hide why a start failed', async () => {
-  const { room, settle } = setUp({ ...SIGNED_IN, 'POST /api/providers/codex/connect': { status: 429, body: { code: 'limited' } } });
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'POST /api/providers/codex/connect': { status: 429, body: { code: 'limited' } },
+  });
   await room.auth.begin('code');
   await settle();
   await room.logins.start('codex', null);
   await room.logins.load('codex');
   expect(room.logins.slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
+});
+
+test('a sign-in that would end the earlier one starts only when the person agrees', async () => {
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'POST /api/providers/codex/connect': (init) =>
+      init.body === '{"method":"device","inPlace":true}'
+        ? { body: { session: VIEW } }
+        : { status: 409, body: { code: 'would_sign_out', detail: 'Signing in again signs Codex out first.' } },
+  });
+  await room.auth.begin('code');
+  await settle();
+  expect(await room.logins.start('codex', 'device')).toBe(false);
+  expect(room.logins.slot('codex').error.value?.code).toBe('would_sign_out');
+  expect(await room.logins.start('codex', 'device', { inPlace: true })).toBe(true);
+  expect(room.logins.slot('codex').error.value).toBeNull();
 });
 
 test('renewing ends the old sign-in first', async () => {
@@ -215,9 +266,13 @@ test('renewing ends the old sign-in first', async () => {
   await room.auth.begin('code');
   await settle();
   await room.logins.start('codex', null);
-  await room.logins.start('codex', null, true);
+  await room.logins.start('codex', null, { renew: true });
   const posts = asked.filter((route) => route.startsWith('POST /api/providers'));
-  expect(posts).toEqual(['POST /api/providers/codex/connect', 'POST /api/providers/sessions/s1/cancel', 'POST /api/providers/codex/connect']);
+  expect(posts).toEqual([
+    'POST /api/providers/codex/connect',
+    'POST /api/providers/sessions/s1/cancel',
+    'POST /api/providers/codex/connect',
+  ]);
 });
 
 test('a refused paste gives its reason', async () => {
@@ -233,7 +288,10 @@ test('a refused paste gives its reason', async () => {
 });
 
 test('a disconnect that the check denies is a failure', async () => {
-  const { room, settle } = setUp({ ...SIGNED_IN, 'POST /api/providers/codex/disconnect': { body: { ok: false, status: 'failed', removed: [] } } });
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'POST /api/providers/codex/disconnect': { body: { ok: false, status: 'failed', removed: [] } },
+  });
   await room.auth.begin('code');
   await settle();
   await room.providers.disconnect('codex');

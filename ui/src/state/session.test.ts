@@ -6,8 +6,9 @@ import { begin, MAX_LINES, withLines, withStatus, withView } from './session';
 
 const AT = Date.parse('2026-11-20T10:00:00.000Z');
 
+/** A view from the wire; times are given as milliseconds and travel as they do there. */
 function view(more: Record<string, unknown> = {}): SessionView {
-  const read = readSession({
+  const wired = Object.entries({
     sessionId: 's1',
     provider: 'codex',
     status: 'running',
@@ -17,13 +18,20 @@ function view(more: Record<string, unknown> = {}): SessionView {
     active: true,
     lines: [],
     ...more,
-  });
+  }).map(([name, value]) => [name, typeof value === 'number' ? new Date(value).toISOString() : value]);
+  const read = readSession(Object.fromEntries(wired));
   if (read === null) throw new Error('the view has an id');
   return read;
 }
 
 const line = (id: number) => ({ id: String(id), stream: 'stdout', text: `line ${id}` });
-const event = (ids: number[], more = {}) => ({ sessionId: 's1', lines: ids.map(line), deviceCode: null, verificationUrl: null, ...more });
+const event = (ids: number[], more = {}) => ({
+  sessionId: 's1',
+  lines: ids.map(line),
+  deviceCode: null,
+  verificationUrl: null,
+  ...more,
+});
 
 test('lines come once, in order, and the oldest go', () => {
   let login = withLines(begin(view(), false), event([1, 2]));
@@ -72,7 +80,10 @@ test('the step stays while cancelling and goes back for another paste', () => {
 });
 
 test('a failure shows the step it happened in', () => {
-  const login = withStatus(begin(view({ step: 'verifying' }), false), view({ status: 'failed', step: 'done', active: false, updatedAt: AT + 1 }));
+  const login = withStatus(
+    begin(view({ step: 'verifying' }), false),
+    view({ status: 'failed', step: 'done', active: false, updatedAt: AT + 1 }),
+  );
   expect(login.reached).toBe(3);
   expect(begin(view({ status: 'failed', step: 'done', active: false }), true).reached).toBe(0);
   expect(begin(view({ status: 'failed', step: 'done', active: false, deviceCode: 'A' }), true).reached).toBe(1);
@@ -94,7 +105,14 @@ test('the countdown goes by the server’s clock', () => {
 });
 
 test('the time left is said at five, one and zero minutes, once', () => {
-  expect([mark(301, 300), mark(300, 299), mark(61, 60), mark(1, 0), mark(0, 0), mark(null, 5)]).toEqual([5, null, 1, 0, null, null]);
+  expect([mark(301, 300), mark(300, 299), mark(61, 60), mark(1, 0), mark(0, 0), mark(null, 5)]).toEqual([
+    5,
+    null,
+    1,
+    0,
+    null,
+    null,
+  ]);
   expect(mark(900, 30)).toBe(1);
 });
 
@@ -106,7 +124,25 @@ test('an end stays readable for ten minutes', () => {
 });
 
 test('every failure has something to do next', () => {
-  const codes = ['not_installed', 'no_answer', 'network', 'device_codes_off', 'expired', 'refused', 'rate_limited', 'program_died', 'launch_failed', 'not_signed_in', 'timeout', 'canceled', 'server_restarted', 'cannot_store', 'policy', 'unrecognised', 'of_tomorrow'];
+  const codes = [
+    'not_installed',
+    'no_answer',
+    'network',
+    'device_codes_off',
+    'expired',
+    'refused',
+    'rate_limited',
+    'program_died',
+    'launch_failed',
+    'not_signed_in',
+    'timeout',
+    'canceled',
+    'server_restarted',
+    'cannot_store',
+    'policy',
+    'unrecognised',
+    'of_tomorrow',
+  ];
   for (const code of codes) expect(nextActions(code).length, code).toBeGreaterThan(0);
   expect(nextActions('of_tomorrow')).toEqual(['copy_details', 'again']);
   expect([showsOutput('program_died'), showsOutput('expired')]).toEqual([true, false]);

@@ -16,7 +16,10 @@ export function Access() {
         <Facts
           rows={[
             [w.access.role, me?.role == null ? null : (w.access.roles[me.role] ?? me.role)],
-            [w.access.until, me?.expiresAt == null ? null : `${dayTime(me.expiresAt, room.now())}${local ? `, ${w.access.untilStop}` : ''}`],
+            [
+              w.access.until,
+              me?.expiresAt == null ? null : `${dayTime(me.expiresAt, room.now())}${local ? `, ${w.access.untilStop}` : ''}`,
+            ],
           ]}
         />
       </section>

@@ -9,7 +9,8 @@ import type { Login } from '../state/session';
 import { t } from '../text';
 import { w } from '../text/login';
 import { useRoom } from './context';
-import { Command, CopyButton, ErrorNote, Mark } from './parts';
+import { Command, CopyButton, Mark } from './parts';
+import { StartError } from './start-error';
 import { Link } from './router';
 
 interface EndedProps {
@@ -23,7 +24,8 @@ export function Ended({ provider, login, phase, kind }: EndedProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   // What had the focus is gone with the cards; the result takes it, so that it is read at once.
   useEffect(() => {
-    if (document.activeElement === null || document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+    if (document.activeElement === null || document.activeElement === document.body)
+      heading.current?.focus({ preventScroll: true });
   }, [phase]);
 
   if (phase === 'completed') return <Done provider={provider} heading={heading} />;
@@ -95,7 +97,7 @@ export function Refused({ provider, view, kind }: { provider: Provider; view: Se
         class="button"
         data-testid="action-fresh"
         disabled={room.logins.slot(provider.id).busy.value !== null}
-        onClick={() => void room.logins.start(provider.id, view.method, true)}
+        onClick={() => void room.logins.start(provider.id, view.method, { renew: true })}
       >
         {waits ? w.login.startAgain : freshLabel(kind)}
       </button>
@@ -131,7 +133,7 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
       class={primary ? 'button primary wide tall' : 'button wide'}
       data-testid={`action-${name}`}
       disabled={starting}
-      onClick={() => void room.logins.start(provider.id, view.method, true)}
+      onClick={() => void room.logins.start(provider.id, view.method, { renew: true })}
     >
       {starting ? w.login.beginning : label}
     </button>
@@ -152,7 +154,14 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
       case 'open_setting': {
         const url = httpsUrl(provider.prerequisite?.url ?? null);
         return url === null ? null : (
-          <a key={action} class="button primary wide tall" href={url.href} target="_blank" rel="noopener noreferrer" data-testid="action-open-setting">
+          <a
+            key={action}
+            class="button primary wide tall"
+            href={url.href}
+            target="_blank"
+            rel="noopener noreferrer"
+            data-testid="action-open-setting"
+          >
             {w.actions.openSetting}
             <span class="sr"> ({t.common.opensNewTab})</span>
           </a>
@@ -160,7 +169,12 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
       }
       case 'copy_for_admin':
         return (
-          <CopyButton key={action} text={w.adminNote(provider.name)} class="button primary wide tall" testid="action-copy-for-admin">
+          <CopyButton
+            key={action}
+            text={w.adminNote(provider.name)}
+            class="button primary wide tall"
+            testid="action-copy-for-admin"
+          >
             {w.actions.copyForAdmin}
           </CopyButton>
         );
@@ -180,7 +194,7 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
   return (
     <div class="stack">
       {nextActions(code).map((action, index) => draw(action, index === 0))}
-      {slot.error.value !== null && <ErrorNote error={slot.error.value} testid="login-error" />}
+      <StartError provider={provider} method={view.method} />
     </div>
   );
 }

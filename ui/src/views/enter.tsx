@@ -94,7 +94,12 @@ function CodeForm() {
       <p id="connect-code-help" class={empty ? 'hint bad' : 'hint'}>
         {empty ? w.noCode : w.orCodeHelp}
       </p>
-      <button type="submit" class="button primary wide" data-testid="connect-submit" disabled={auth.busy.value || text.trim() === ''}>
+      <button
+        type="submit"
+        class="button primary wide"
+        data-testid="connect-submit"
+        disabled={auth.busy.value || text.trim() === ''}
+      >
         {auth.busy.value ? w.entering : w.enter}
       </button>
     </form>

@@ -17,6 +17,7 @@ import { Output } from './output';
 import { ErrorNote, Icon, Page, Skeleton, useNow } from './parts';
 import { PasteCard } from './paste';
 import { Link } from './router';
+import { StartError } from './start-error';
 import { Install, Prerequisite, primaryMethod } from './setup';
 
 // Our policy allows no style element; a sheet that a script of ours makes is ours.
@@ -66,6 +67,12 @@ function Start({ provider }: { provider: Provider }) {
   const others = provider.methods.filter((method) => method !== first);
   const starting = slot.busy.value === 'starting';
   const error = slot.error.value;
+  /** The method that was asked for last, to ask for it again. */
+  const tried = useRef(first?.id ?? null);
+  const start = (method: Method) => {
+    tried.current = method.id;
+    void room.logins.start(id, method.id);
+  };
   const loaded = slot.loaded.value;
   if (typeof loaded !== 'boolean' && error === null) return <ErrorNote error={loaded} retry={() => void room.logins.load(id)} />;
   if (!loaded && error === null && !starting) return <Skeleton />;
@@ -76,7 +83,7 @@ function Start({ provider }: { provider: Provider }) {
         {error?.problem.detail != null && <p class="muted">{plain(error.problem.detail)}</p>}
         <Install provider={provider} />
         {status?.installed === true && first !== undefined && (
-          <button type="button" class="button primary wide" disabled={starting} onClick={() => void room.logins.start(id, first.id)}>
+          <button type="button" class="button primary wide" disabled={starting} onClick={() => start(first)}>
             {w.actions.again}
           </button>
         )}
@@ -85,8 +92,8 @@ function Start({ provider }: { provider: Provider }) {
   }
   return (
     <div class="column">
-      {error !== null && <ErrorNote error={error} testid="login-error" />}
-      {status?.connected === true && <p class="note good">{w.login.stillConnected(name)}</p>}
+      <StartError provider={provider} method={tried.current} />
+      {status?.connected === true && error === null && <p class="note good">{w.login.stillConnected(name)}</p>}
       {first !== undefined && (
         <section class="card" data-testid="login-start">
           <h2>{plain(first.label)}</h2>
@@ -99,13 +106,7 @@ function Start({ provider }: { provider: Provider }) {
             </ol>
           )}
           {first.note !== null && <p class="hint">{plain(first.note)}</p>}
-          <button
-            type="button"
-            class="button primary wide"
-            data-testid="start"
-            disabled={starting}
-            onClick={() => void room.logins.start(id, first.id)}
-          >
+          <button type="button" class="button primary wide" data-testid="start" disabled={starting} onClick={() => start(first)}>
             {starting ? w.login.beginning : beginLabel(first)}
           </button>
         </section>
@@ -128,7 +129,7 @@ function Start({ provider }: { provider: Provider }) {
                   class="button"
                   data-testid={`method-${method.id}`}
                   disabled={starting}
-                  onClick={() => void room.logins.start(id, method.id)}
+                  onClick={() => start(method)}
                 >
                   {w.login.begin}
                 </button>
@@ -168,7 +169,11 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
 
   const url = trustedUrl(view.verificationUrl, provider.hosts);
   const past = view.step === 'storing' || view.step === 'verifying';
-  const pasting = method?.kind === 'pasted_code' || method?.kind === 'pasted_url' || (method?.kind !== 'device_code' && view.deviceCode === null) || view.awaitingInput;
+  const pasting =
+    method?.kind === 'pasted_code' ||
+    method?.kind === 'pasted_url' ||
+    (method?.kind !== 'device_code' && view.deviceCode === null) ||
+    view.awaitingInput;
   const shows = view.deviceCode !== null || view.verificationUrl !== null;
   return (
     <div class={url === null ? 'run' : 'run sided'} data-testid="login-run" data-status={view.status} data-step={view.step}>
@@ -195,7 +200,9 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
         )}
         {shows && !past && view.deviceCode !== null && <CodeCard view={view} code={view.deviceCode} url={url} left={left} />}
         {shows && !past && view.deviceCode === null && <LinkCard view={view} url={url} left={left} numbered={pasting} />}
-        {pasting && view.step !== 'verifying' && (shows || view.awaitingInput) && <PasteCard provider={provider} view={view} kind={method?.kind ?? 'pasted_code'} />}
+        {pasting && view.step !== 'verifying' && (shows || view.awaitingInput) && (
+          <PasteCard provider={provider} view={view} kind={method?.kind ?? 'pasted_code'} />
+        )}
         {shows && !past && view.deviceCode !== null && provider.prerequisite !== null && (
           <details class="card fold" data-testid="codes-off">
             <summary>
@@ -221,7 +228,13 @@ function Cancel({ id }: { id: string }) {
   return (
     <>
       {slot.error.value !== null && <ErrorNote error={slot.error.value} testid="login-error" />}
-      <button type="button" class="quiet bad cancel" data-testid="cancel" disabled={cancelling} onClick={() => void room.logins.cancel(id)}>
+      <button
+        type="button"
+        class="quiet bad cancel"
+        data-testid="cancel"
+        disabled={cancelling}
+        onClick={() => void room.logins.cancel(id)}
+      >
         {cancelling ? w.login.cancelling : w.login.cancel}
       </button>
     </>

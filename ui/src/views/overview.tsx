@@ -71,7 +71,11 @@ function RoomCard() {
   const now = useNow(true, 30_000);
   const status = room.status.value;
   if (status === null) {
-    return room.statusError.value === null ? <Skeleton /> : <ErrorNote error={room.statusError.value} retry={() => void room.refreshStatus()} />;
+    return room.statusError.value === null ? (
+      <Skeleton />
+    ) : (
+      <ErrorNote error={room.statusError.value} retry={() => void room.refreshStatus()} />
+    );
   }
   const answers = room.linkPhase.value !== 'offline';
   return (

@@ -12,7 +12,8 @@ import { moved } from './router';
 const ICONS = {
   overview: 'M3 11 12 3l9 8v9a1 1 0 0 1-1 1h-5v-6H9v6H4a1 1 0 0 1-1-1z',
   providers: 'M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4',
-  access: 'M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 3.5a4 4 0 0 1 0 7M18.500 15.500c2.300.8 3.500 2.700 3.500 5.500',
+  access:
+    'M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 3.5a4 4 0 0 1 0 7M18.500 15.500c2.300.8 3.500 2.700 3.500 5.500',
   settings: 'M3 7h11M18 7h3M14 4v6M3 17h3M10 17h11M10 14v6',
   chevron: 'm9 5 7 7-7 7',
   back: 'm15 5-7 7 7 7',
@@ -29,7 +30,17 @@ export function Icon({ name }: { name: keyof typeof ICONS }) {
 export type Tone = 'good' | 'wait' | 'off' | 'bad';
 
 /** A state by shape, colour and word. */
-export function Mark({ tone, children, testid, value }: { tone: Tone; children: ComponentChildren; testid?: string; value?: string }) {
+export function Mark({
+  tone,
+  children,
+  testid,
+  value,
+}: {
+  tone: Tone;
+  children: ComponentChildren;
+  testid?: string;
+  value?: string;
+}) {
   return (
     <span class={`mark ${tone}`} data-testid={testid} data-state={value}>
       <svg class="shape" viewBox="0 0 10 10" aria-hidden="true" focusable="false">

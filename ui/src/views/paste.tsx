@@ -81,20 +81,22 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
             setBlocked(false);
           }}
         />
-        {canPaste && <button
-          type="button"
-          class="button"
-          data-testid="paste-button"
-          disabled={closed}
-          onClick={async () => {
-            const found = await pasteText();
-            setBlocked(found === null);
-            if (found !== null) setText(found.replace(/\s/gu, ''));
-            field.current?.focus();
-          }}
-        >
-          {w.login.pasteButton}
-        </button>}
+        {canPaste && (
+          <button
+            type="button"
+            class="button"
+            data-testid="paste-button"
+            disabled={closed}
+            onClick={async () => {
+              const found = await pasteText();
+              setBlocked(found === null);
+              if (found !== null) setText(found.replace(/\s/gu, ''));
+              field.current?.focus();
+            }}
+          >
+            {w.login.pasteButton}
+          </button>
+        )}
       </div>
       <div id="paste-help" class="stack">
         {hint !== null && error === null && view.awaitingInput && (
@@ -122,7 +124,12 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
                 : w.login.notAsked(provider.name)}
         </p>
       </div>
-      <button type="submit" class="button primary wide tall" data-testid="paste-submit" disabled={closed || pasted(text, kind) === ''}>
+      <button
+        type="submit"
+        class="button primary wide tall"
+        data-testid="paste-submit"
+        disabled={closed || pasted(text, kind) === ''}
+      >
         {busy ? w.login.finishing : w.login.finish}
       </button>
     </form>

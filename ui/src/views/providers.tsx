@@ -37,7 +37,7 @@ function ProviderCard({ provider }: { provider: Provider }) {
   const connected = status?.connected === true;
   const live = (status?.liveSessionId ?? null) !== null;
   const missing = status?.installed === false;
-  const method = provider.methods.find((one) => one.id === status?.method)?.label ?? status?.method ?? null;
+  const method = status?.method == null ? null : (w.methods[status.method] ?? status.method);
   return (
     <section class="card" aria-labelledby={`provider-${id}-name`} data-testid={`provider-${id}`}>
       <div class="split">
@@ -51,7 +51,10 @@ function ProviderCard({ provider }: { provider: Provider }) {
             [w.signedInAs, connected && status.account !== null ? plain(status.account) : null],
             [w.plan, connected && status.plan !== null ? plain(status.plan) : null],
             [w.method, connected && method !== null ? plain(method) : null],
-            [connected ? w.verified : w.checked, status.checkedAt === null ? null : since(status.checkedAt, now + room.clockOffset.value)],
+            [
+              connected ? w.verified : w.checked,
+              status.checkedAt === null ? null : since(status.checkedAt, now + room.clockOffset.value),
+            ],
             [w.cli, status.version === null ? null : `${id} ${plain(status.version)}`],
           ]}
         />
@@ -71,7 +74,13 @@ function Actions({ provider, connected, live }: { provider: Provider; connected:
   const work = room.providers.work.value[id];
   const starting = slot.busy.value === 'starting';
   const verify = (
-    <button type="button" class="button" data-testid={`verify-${id}`} disabled={work !== undefined} onClick={() => void room.providers.check(id)}>
+    <button
+      type="button"
+      class="button"
+      data-testid={`verify-${id}`}
+      disabled={work !== undefined}
+      onClick={() => void room.providers.check(id)}
+    >
       {work === 'checking' ? w.verifying : w.verify}
     </button>
   );
@@ -172,7 +181,13 @@ function Disconnect({ provider }: { provider: Provider }) {
   }, [asking]);
   return (
     <>
-      <button type="button" class="button danger" data-testid={`disconnect-${id}`} disabled={work !== undefined} onClick={() => setAsking(true)}>
+      <button
+        type="button"
+        class="button danger"
+        data-testid={`disconnect-${id}`}
+        disabled={work !== undefined}
+        onClick={() => setAsking(true)}
+      >
         {work === 'disconnecting' ? w.disconnecting : w.disconnect}
       </button>
       {asking && (

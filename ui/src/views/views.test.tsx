@@ -99,15 +99,18 @@ test('the Room’s own sentence stands above ours, without what deceives', () =>
   expect(page.querySelector('h2')?.textContent).toBe('Your Room could not reach OpenAI.');
 });
 
-test.each(['http://auth.openai.com/x', 'https://evil.example/x', 'javascript:alert(1)'])('the address %s is text and never a link', (address) => {
-  const session = view({ deviceCode: 'AAAA-BBBB', verificationUrl: address });
-  const url = trustedUrl(address, provider().hosts);
-  const page = draw(<CodeCard view={session} code="AAAA-BBBB" url={url} left={60} />);
-  expect(page.querySelector('a')).toBeNull();
-  expect(page.textContent).toContain(address);
-  draw(<LinkCard view={session} url={url} left={60} numbered />);
-  expect(page.querySelector('a')).toBeNull();
-});
+test.each(['http://auth.openai.com/x', 'https://evil.example/x', 'javascript:alert(1)'])(
+  'the address %s is text and never a link',
+  (address) => {
+    const session = view({ deviceCode: 'AAAA-BBBB', verificationUrl: address });
+    const url = trustedUrl(address, provider().hosts);
+    const page = draw(<CodeCard view={session} code="AAAA-BBBB" url={url} left={60} />);
+    expect(page.querySelector('a')).toBeNull();
+    expect(page.textContent).toContain(address);
+    draw(<LinkCard view={session} url={url} left={60} numbered />);
+    expect(page.querySelector('a')).toBeNull();
+  },
+);
 
 test('a code without an address is still a code', () => {
   const page = draw(<CodeCard view={view({ deviceCode: 'AAAA-BBBB' })} code="AAAA-BBBB" url={null} left={null} />);

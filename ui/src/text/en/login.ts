@@ -16,6 +16,8 @@ export const login = {
     beginLink: 'Get a sign-in link',
     beginning: 'Starting…',
     otherWays: 'Other ways to sign in',
+    agreeText: (name: string) => `If this sign-in then fails or is cancelled, ${name} stays signed out.`,
+    agree: 'Sign out first, then sign in',
     stillConnected: (name: string) => `${name} is connected now. That sign-in stays until the new one is complete.`,
     joined: (time: string, by: string | null) =>
       by === null ? `This sign-in was started at ${time}.` : `This sign-in was started at ${time} by ${by}.`,
@@ -65,7 +67,8 @@ export const login = {
     verifying: (name: string) => `Your Room is asking ${name} whether it works.`,
     doubts: {
       address: 'This is a web address without a code in it. You can send it all the same.',
-      short_digits: 'This looks like a verification code from an e-mail or phone. The code here is longer and has a # in the middle.',
+      short_digits:
+        'This looks like a verification code from an e-mail or phone. The code here is longer and has a # in the middle.',
       no_hash: 'The code usually has a # in the middle. Check that you copied all of it.',
     },
     pasteAgain: 'Paste another code, or get a new link.',

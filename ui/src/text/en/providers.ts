@@ -7,6 +7,14 @@ export const providers = {
   signedInAs: 'Signed in as',
   plan: 'Plan',
   method: 'Sign-in',
+  // As the programs name them.
+  methods: {
+    chatgpt: 'ChatGPT plan',
+    'claude.ai': 'Claude subscription',
+    api_key: 'API key',
+    oauth_token: 'Long-lived token',
+    third_party: 'Third party',
+  } as Record<string, string>,
   verified: 'Last verified',
   checked: 'Last checked',
   cli: 'Program',
