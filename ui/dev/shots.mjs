@@ -101,7 +101,7 @@ const SCREENS = {
   'providers-mixed': {
     async go(page) {
       await say({
-        codexStatus: { ...IN, versionNote: 'This version is older than the one Room was tested with (0.169.0).' },
+        codexStatus: { ...IN, version: '0.144.5', versionNote: 'tested with 0.169.0' },
         claudeStatus: { installed: false, version: null },
       });
       await page.goto(`${base}/providers`);

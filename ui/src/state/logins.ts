@@ -18,6 +18,8 @@ export interface LoginSlot {
   error: Signal<ApiError | null>;
   /** Whether the last sign-in was looked for, or why that could not be done. */
   loaded: Signal<boolean | ApiError>;
+  /** The person wants to sign in anew: a sign-in that has ended is not shown. */
+  afresh: Signal<boolean>;
 }
 
 export interface LoginsOptions {
@@ -38,7 +40,13 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
   function slot(provider: string): LoginSlot {
     let found = slots.get(provider);
     if (found === undefined) {
-      found = { login: signal(null), busy: signal(null), error: signal(null), loaded: signal<boolean | ApiError>(false) };
+      found = {
+        login: signal(null),
+        busy: signal(null),
+        error: signal(null),
+        loaded: signal<boolean | ApiError>(false),
+        afresh: signal(false),
+      };
       slots.set(provider, found);
     }
     return found;
@@ -50,8 +58,10 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
     if (next === before) return;
     login.value = next;
     const turned = before === null || before.view.sessionId !== next.view.sessionId || before.view.active !== next.view.active;
-    if (next.view.active) follow(provider, next.view.sessionId);
-    else leave(provider);
+    if (next.view.active) {
+      slot(provider).afresh.value = false;
+      follow(provider, next.view.sessionId);
+    } else leave(provider);
     if (turned) onTurn();
   }
 
@@ -199,11 +209,12 @@ export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOpt
 
     clear(): void {
       for (const provider of [...following.keys()]) leave(provider);
-      for (const { login, busy, error, loaded } of slots.values()) {
+      for (const { login, busy, error, loaded, afresh } of slots.values()) {
         login.value = null;
         busy.value = null;
         error.value = null;
         loaded.value = false;
+        afresh.value = false;
       }
     },
   };

@@ -1,7 +1,7 @@
 // How a sign-in stands for the person in front of it, and what to offer after each way it can fail, in
 // order: the first is the main button. A code we do not know gets the two that always help.
 
-import type { SessionView } from '../api/wire';
+import type { ProviderStatus, SessionView } from '../api/wire';
 import { secondsLeft } from './countdown';
 import type { Login } from './session';
 
@@ -29,9 +29,19 @@ export function failureCode(view: SessionView): string {
   return 'unrecognised';
 }
 
-export function stillReadable(view: SessionView, nowMs: number, clockOffsetMs: number): boolean {
+/** Whether a sign-in is still shown to someone who comes back: while it runs, and for a while after. */
+export function stillReadable(
+  view: SessionView,
+  status: ProviderStatus | undefined,
+  nowMs: number,
+  clockOffsetMs: number,
+): boolean {
   const endedAt = view.endedAt ?? view.updatedAt;
-  return view.active || endedAt === null || nowMs + clockOffsetMs - endedAt < END_READABLE_MS;
+  if (view.active || endedAt === null) return true;
+  // "Connected" is not said of a provider that has been disconnected since.
+  const later = Math.max(status?.checkedAt ?? 0, status?.disconnectedAt ?? 0) > endedAt;
+  if (view.status === 'completed' && status?.connected === false && later) return false;
+  return nowMs + clockOffsetMs - endedAt < END_READABLE_MS;
 }
 
 export type NextAction =

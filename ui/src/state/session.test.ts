@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readSession, type SessionView } from '../api/wire';
+import { readSession, readStatuses, type SessionView } from '../api/wire';
 import { clockFace, mark, secondsLeft } from './countdown';
 import { failureCode, nextActions, phaseOf, showsOutput, stillReadable } from './outcome';
 import { begin, MAX_LINES, withLines, withStatus, withView } from './session';
@@ -118,9 +118,18 @@ test('the time left is said at five, one and zero minutes, once', () => {
 
 test('an end stays readable for ten minutes', () => {
   const ended = view({ status: 'failed', active: false, endedAt: AT });
-  expect(stillReadable(ended, AT + 599_000, 0)).toBe(true);
-  expect(stillReadable(ended, AT + 600_000, 0)).toBe(false);
-  expect(stillReadable(view(), AT + 9e9, 0)).toBe(true);
+  expect(stillReadable(ended, undefined, AT + 599_000, 0)).toBe(true);
+  expect(stillReadable(ended, undefined, AT + 600_000, 0)).toBe(false);
+  expect(stillReadable(view(), undefined, AT + 9e12, 0)).toBe(true);
+});
+
+test('a provider disconnected since is not called connected', () => {
+  const done = view({ status: 'completed', active: false, endedAt: AT });
+  const status = (at: number, connected: boolean) =>
+    readStatuses({ providers: { codex: { connected, checkedAt: new Date(at).toISOString() } } })['codex'];
+  expect(stillReadable(done, status(AT + 1, true), AT + 5, 0)).toBe(true);
+  expect(stillReadable(done, status(AT - 1, false), AT + 5, 0)).toBe(true);
+  expect(stillReadable(done, status(AT + 1, false), AT + 5, 0)).toBe(false);
 });
 
 test('every failure has something to do next', () => {

@@ -58,7 +58,8 @@ export function Ended({ provider, login, phase, kind }: EndedProps) {
 }
 
 function Done({ provider, heading }: { provider: Provider; heading: { current: HTMLHeadingElement | null } }) {
-  const account = useRoom().providers.statuses.value[provider.id]?.account ?? null;
+  const room = useRoom();
+  const account = room.providers.statuses.value[provider.id]?.account ?? null;
   return (
     <section class="card ended" data-testid="login-done">
       <h2 ref={heading} tabIndex={-1}>
@@ -75,6 +76,16 @@ function Done({ provider, heading }: { provider: Provider; heading: { current: H
         <Link to="/providers" class="button wide">
           {w.login.toProviders}
         </Link>
+        <button
+          type="button"
+          class="quiet"
+          data-testid="afresh"
+          onClick={() => {
+            room.logins.slot(provider.id).afresh.value = true;
+          }}
+        >
+          {w.login.afresh}
+        </button>
       </div>
     </section>
   );

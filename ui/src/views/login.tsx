@@ -49,7 +49,9 @@ export function Login({ id }: { id: string }) {
     );
   }
   const login = slot.login.value;
-  const shown = login !== null && stillReadable(login.view, room.now(), room.clockOffset.value) ? login : null;
+  const status = room.providers.statuses.value[id];
+  const readable = login !== null && stillReadable(login.view, status, room.now(), room.clockOffset.value);
+  const shown = readable && (login.view.active || !slot.afresh.value) ? login : null;
   return (
     <Page title={w.login.title(provider.name)} before={back} testid="login-screen">
       {shown === null ? <Start provider={provider} /> : <Running provider={provider} login={shown} />}
@@ -185,7 +187,7 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
           </p>
         )}
         {view.notice !== null && <Refused provider={provider} view={view} kind={method?.kind ?? null} />}
-        {!shows && !past && (
+        {!shows && !past && view.notice?.code !== 'unrecognised' && (
           <section class="card" data-testid="preparing">
             <h2>{w.login.preparing}</h2>
             <p class="muted">{w.login.preparingText(provider.name)}</p>

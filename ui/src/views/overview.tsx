@@ -35,8 +35,9 @@ function NeedsYou() {
     if (status.installed === false) {
       return [{ id: provider.id, text: t.overview.notInstalled(provider.name), action: t.overview.showHow, to: '/providers' }];
     }
-    if (status.connected === false) {
-      return [{ id: provider.id, text: t.overview.notConnected(provider.name), action: t.overview.connect(provider.name), to }];
+    if (status.connected === false || (status.connected === null && status.error !== null)) {
+      const words = status.connected === false ? t.overview.notConnected : t.overview.notChecked;
+      return [{ id: provider.id, text: words(provider.name), action: t.overview.connect(provider.name), to }];
     }
     return [];
   });

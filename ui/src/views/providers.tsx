@@ -49,17 +49,21 @@ function ProviderCard({ provider }: { provider: Provider }) {
         <Facts
           rows={[
             [w.signedInAs, connected && status.account !== null ? plain(status.account) : null],
-            [w.plan, connected && status.plan !== null ? plain(status.plan) : null],
+            [w.plan, connected && status.plan !== null ? capital(plain(status.plan)) : null],
             [w.method, connected && method !== null ? plain(method) : null],
             [
               connected ? w.verified : w.checked,
               status.checkedAt === null ? null : since(status.checkedAt, now + room.clockOffset.value),
             ],
-            [w.cli, status.version === null ? null : `${id} ${plain(status.version)}`],
+            [
+              w.cli,
+              status.version === null
+                ? null
+                : [`${id} ${plain(status.version)}`, plain(status.versionNote ?? '')].filter(Boolean).join(', '),
+            ],
           ]}
         />
       )}
-      {status?.versionNote != null && <p class="note wait">{plain(status.versionNote)}</p>}
       {status?.error != null && <p class="note bad">{plain(status.error)}</p>}
       {outcome !== undefined && <OutcomeNote provider={provider} outcome={outcome} />}
       {missing && !live ? <Install provider={provider} /> : <Actions provider={provider} connected={connected} live={live} />}
@@ -96,9 +100,17 @@ function Actions({ provider, connected, live }: { provider: Provider; connected:
       <div class="buttons">
         {verify}
         <Disconnect provider={provider} />
-        <Link to={loginPath(id)} class="quiet" data-testid={`again-${id}`}>
+        <button
+          type="button"
+          class="quiet"
+          data-testid={`again-${id}`}
+          onClick={() => {
+            slot.afresh.value = true;
+            go(loginPath(id));
+          }}
+        >
           {w.again}
-        </Link>
+        </button>
       </div>
     );
   }
@@ -216,4 +228,9 @@ function Disconnect({ provider }: { provider: Provider }) {
       )}
     </>
   );
+}
+
+/** The programs write plans small: `plus`. */
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

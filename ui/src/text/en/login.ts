@@ -10,7 +10,6 @@ export const login = {
     steps: ['Start sign-in on the Room', 'Approve in your browser', 'Store the sign-in', 'Check that it works'],
     stepsLabel: 'Progress',
     stepSaid: (index: number, label: string) => `Step ${index} of 4: ${label}`,
-    how: 'How it works',
     begin: 'Start sign-in',
     beginCode: 'Get a code',
     beginLink: 'Get a sign-in link',
@@ -82,17 +81,16 @@ export const login = {
 
     cancel: 'Cancel sign-in',
     cancelling: 'Cancelling…',
-    cancelFailed: 'Your Room did not confirm the cancel.',
 
     doneTitle: (name: string) => `${name} is connected`,
     doneAs: (account: string) => `Signed in as ${account}.`,
     doneText: (name: string) => `${name} itself confirmed the sign-in.`,
+    afresh: 'Sign in again',
     toOverview: 'Back to overview',
     toProviders: 'Show providers',
 
     canceledTitle: 'Cancelled. Nothing was stored.',
     canceledText: 'An earlier sign-in, if there was one, is as it was.',
-    lastLines: 'The last lines are in the live output below.',
     exit: (code: number) => `Exit code ${code}`,
   },
   actions: {
@@ -131,7 +129,7 @@ export const login = {
     }),
     refused: (name: string) => ({
       title: `${name} refused the sign-in.`,
-      next: 'The code may be incomplete, used, or from an earlier try. Get a new one.',
+      next: 'It was declined, or the code was incomplete, used or old. Get a new one.',
     }),
     rate_limited: (name: string) => ({
       title: `${name} says: too many tries.`,
