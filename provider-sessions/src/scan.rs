@@ -318,7 +318,9 @@ impl Core {
         let blank = self.screen.row(left).is_blank();
         self.screen.line_feed();
         self.rows_left();
-        self.look(false);
+        if self.held == 0 {
+            self.look(false);
+        }
         if flows {
             if blank {
                 self.lines.blank();
@@ -343,7 +345,29 @@ impl Core {
 
     /// The first row of the line that a plain program is writing.
     fn line_in_progress(&self) -> usize {
-        self.screen.line_start(self.screen.cursor_row())
+        self.screen.line_start(self.screen.cursor_row()).max(self.screen.above())
+    }
+
+    /// Whether text can be seen; colours do not matter.
+    fn rendition(&mut self, sequence: &Csi) {
+        let params = sequence.params();
+        if params.is_empty() {
+            self.screen.conceal(false);
+        }
+        let mut index = 0;
+        while let Some(&param) = params.get(index) {
+            match param {
+                _ if sequence.is_part(index) => {}
+                0 | 28 => self.screen.conceal(false),
+                8 => self.screen.conceal(true),
+                // A colour: `5;n` or `2;r;g;b` follow, unless they are parts of it.
+                38 | 48 | 58 if !sequence.is_part(index + 1) => {
+                    index += if params.get(index + 1) == Some(&2) { 4 } else { 2 };
+                }
+                _ => {}
+            }
+            index += 1;
+        }
     }
 
     fn settle(&mut self) {
@@ -368,13 +392,13 @@ impl Core {
             return String::new();
         }
         let mut text = String::new();
-        if first <= self.screen.above() {
+        if first == self.screen.above() {
             text.push_str(self.lines.spilled());
         }
-        for row in first.max(self.screen.above())..=last {
+        for row in first..=last {
             push_row(self.screen.row(row), &mut text);
         }
-        line::cut(self.lines.redactor.unfinished(text.trim_end()))
+        line::cut(self.lines.redactor.unfinished(&line::tidy(text.trim_end())))
     }
 
     /// Notes that the screen may change; `moved`: not by a character at the cursor.
@@ -559,6 +583,7 @@ impl Sink for Core {
             }
             (0, 0, b'd') => self.screen.go_to_row(usize::from(times) - 1),
             (0, 0, b'c') if number == 0 => self.reply(b"\x1b[?62;c".to_vec()),
+            (0, 0, b'm') => self.rendition(sequence),
             (0, 0, b'n') if number == 6 => {
                 let (row, column) = self.screen.cursor_report();
                 self.reply(format!("\x1b[{row};{column}R").into_bytes());

@@ -49,6 +49,8 @@ pub(crate) struct Screen {
     charsets: [Charset; 2],
     shifted: usize,
     last: Option<char>,
+    /// What is printed cannot be seen.
+    concealed: bool,
     /// The lowest row reached by line feeds: what is above it was told when it was left.
     pub(crate) frontier: usize,
     /// Whether what is printed belongs to an accepted hyperlink.
@@ -91,6 +93,7 @@ impl Screen {
             charsets: [Charset::Ascii; 2],
             shifted: 0,
             last: None,
+            concealed: false,
             frontier: 0,
             linked: false,
             climbs: 0,
@@ -214,7 +217,7 @@ impl Screen {
         if let Some(&last) = ascii.last() {
             self.last = Some(char::from(last));
         }
-        if self.insert || self.charsets[self.shifted] != Charset::Ascii {
+        if self.insert || self.concealed || self.charsets[self.shifted] != Charset::Ascii {
             for &byte in ascii {
                 self.print(char::from(byte));
             }
@@ -269,11 +272,12 @@ impl Screen {
             }
         }
         let (column, columns, linked) = (self.cursor.column, self.columns(), self.linked);
+        let seen = if self.concealed { ' ' } else { character };
         let row = &mut self.rows[self.cursor.row];
         if self.insert {
             row.insert(column, width, columns);
         }
-        row.write(column, character, width, linked);
+        row.write(column, seen, if self.concealed { 1 } else { width }, linked);
         self.advance(width);
         self.last = Some(character);
     }
@@ -341,28 +345,34 @@ impl Screen {
 
     /// Rows `from` to the bottom of the scrolling region move up.
     pub(crate) fn scroll_up(&mut self, from: usize, count: usize) {
-        for _ in 0..count.min(self.bottom + 1 - from) {
-            let Some(mut row) = self.rows.remove(from) else { return };
-            if from == 0 {
-                self.frontier = self.frontier.saturating_sub(1);
-            } else {
-                row.wrapped = false;
-            }
-            self.leaving.push_back(row);
+        let count = count.min(self.bottom + 1 - from);
+        for _ in 0..count {
             let blank = self.spare();
-            self.rows.insert(self.bottom, blank);
+            let whole = from == 0 && self.bottom + 1 == self.rows.len();
+            let left = if whole {
+                self.rows.push_back(blank);
+                self.rows.pop_front()
+            } else {
+                self.rows.make_contiguous()[from..=self.bottom].rotate_left(1);
+                Some(std::mem::replace(&mut self.rows[self.bottom], blank))
+            };
+            self.leaving.extend(left.map(|mut row| {
+                row.wrapped &= from == 0;
+                row
+            }));
+        }
+        if from == 0 {
+            self.frontier = self.frontier.saturating_sub(count);
         }
         self.unwrap_edge(from);
     }
 
     /// Rows `from` to the bottom of the scrolling region move down.
     pub(crate) fn scroll_down(&mut self, from: usize, count: usize) {
-        for _ in 0..count.min(self.bottom + 1 - from) {
-            if let Some(mut row) = self.rows.remove(self.bottom) {
-                row.reset();
-                self.rows.insert(from, row);
-            }
-        }
+        let count = count.min(self.bottom + 1 - from);
+        let rows = &mut self.rows.make_contiguous()[from..=self.bottom];
+        rows.rotate_right(count);
+        rows[..count].iter_mut().for_each(Row::reset);
         self.unwrap_edge(from);
     }
 
@@ -567,6 +577,11 @@ impl Screen {
 
     pub(crate) fn set_autowrap(&mut self, on: bool) {
         self.autowrap = on;
+    }
+
+    /// Whether what is printed from now on can be seen (SGR 8 and 28).
+    pub(crate) fn conceal(&mut self, on: bool) {
+        self.concealed = on;
     }
 
     pub(crate) fn set_insert(&mut self, on: bool) {

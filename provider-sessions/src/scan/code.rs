@@ -115,12 +115,16 @@ impl Codes {
         announced(Label::Above, first)
     }
 
-    /// Whether no other code stands between a label and this one.
+    /// Whether no other code stands between a label and this one, and it is not an example.
     fn is_first_after(&self, between: &str) -> bool {
+        static EXAMPLE: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?i)\b(like|e\.g|example|such as|format)\b").expect("a constant")
+        });
         let shape = self.shape.as_ref();
-        !shape.is_some_and(|shape| {
-            shape.find_iter(between).any(|hit| stands_alone(between, hit.start(), hit.end()))
-        })
+        !EXAMPLE.is_match(between)
+            && !shape.is_some_and(|shape| {
+                shape.find_iter(between).any(|hit| stands_alone(between, hit.start(), hit.end()))
+            })
     }
 
     fn is_code_line(&self, line: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Finished lines, as a person saw them: each once, in reading order.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -102,7 +103,7 @@ impl Lines {
         if self.is_repainted(text) {
             return None;
         }
-        let safe = cut(self.redactor.line(text));
+        let safe = cut(self.redactor.line(&tidy(text)));
         if std::mem::take(&mut self.gap) && self.told {
             events.push(Event::Line(String::new()));
         }
@@ -155,6 +156,30 @@ fn gist(text: &str) -> u64 {
         text.trim().hash(&mut hasher);
     }
     hasher.finish()
+}
+
+/// The text with what only fills a wide terminal made short: blanks, and rules and frames.
+pub(crate) fn tidy(text: &str) -> Cow<'_, str> {
+    const BLANKS: usize = 60;
+    const RULE: usize = 80;
+    if text.len() <= BLANKS {
+        return Cow::Borrowed(text);
+    }
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let after = rest.trim_start_matches(character);
+        let run = &rest[..rest.len() - after.len()];
+        let times = run.len() / character.len_utf8();
+        let kept = match character {
+            ' ' if times > BLANKS => 4,
+            '\u{2500}'..='\u{259f}' if times > RULE => RULE,
+            _ => times,
+        };
+        short.push_str(&run[..kept * character.len_utf8()]);
+        rest = after;
+    }
+    Cow::Owned(short)
 }
 
 pub(crate) fn cut(mut line: String) -> String {

@@ -5,11 +5,13 @@ use crate::screen::Screen;
 
 /// A prompt stands at the end of a line; more of a long one is not looked at.
 const PROMPT_CHARACTERS: usize = 256;
+/// A prompt is broken in two only where lines are this short.
+const SHORT: usize = 64;
 /// The end of a finished line, with room for the code that was pasted.
 const LINE_CHARACTERS: usize = 1024;
-/// How many looks a prompt above an input box may be off the screen before it is gone: while a
-/// program repaints, it comes and goes.
-const PATIENCE: u32 = 16;
+/// Whether a prompt above an input box is still there is asked at every so many looks, and it is
+/// gone when it was missing twice: while a program repaints, it comes and goes.
+const CHECKS: u32 = 8;
 
 /// How the program asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ enum Asking {
     /// The answer is typed on the prompt's own line: the line's end is the prompt's.
     Inline,
     /// The prompt is a heading over an input box.
-    Heading { missing: u32 },
+    Heading { missing: bool },
     /// A code was refused, and the program waits on without a new prompt.
     Refused,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Prompts {
     asking: Asking,
     asked_before: bool,
     hint: Option<String>,
+    looks: u32,
 }
 
 impl Prompts {
@@ -48,6 +51,7 @@ impl Prompts {
             asking: Asking::No,
             asked_before: false,
             hint: None,
+            looks: 0,
         }
     }
 
@@ -56,12 +60,28 @@ impl Prompts {
         if self.patterns.is_empty() || !matches!(self.asking, Asking::No) {
             return None;
         }
-        let text = folded(screen, first, last);
-        let inline = self.in_text(&text)?;
-        self.asking = if inline { Asking::Inline } else { Asking::Heading { missing: 0 } };
+        let inline = self.stands_at(screen, first, last)?;
+        self.asking = if inline { Asking::Inline } else { Asking::Heading { missing: false } };
         let hint = if self.asked_before { self.hint.take() } else { None };
         self.asked_before = true;
         Some(Change::Asks { hint })
+    }
+
+    /// Whether a prompt stands in the line of rows `first..=last`, or began in the one above
+    /// because the program broke it, and whether the answer goes on its line.
+    fn stands_at(&self, screen: &Screen, first: usize, last: usize) -> Option<bool> {
+        let text = folded(screen, first, last);
+        if let Some(inline) = self.in_text(&text) {
+            return Some(inline);
+        }
+        let above = first.checked_sub(1)?;
+        let before = folded(screen, screen.line_start(above), above);
+        if text.is_empty() || before.is_empty() || before.len() > SHORT || text.len() > SHORT {
+            return None;
+        }
+        // A whole prompt above is not one here again.
+        let broken = self.in_text(&before).is_none();
+        broken.then(|| self.in_text(&format!("{before} {text}"))).flatten()
     }
 
     /// Whether a prompt stands there, and whether the answer goes on its line.
@@ -108,15 +128,16 @@ impl Prompts {
     /// Whether a heading is still on the screen; called at looks. `now`: the program is quiet.
     pub(crate) fn check(&mut self, screen: &Screen, now: bool) -> Option<Change> {
         let Asking::Heading { missing } = self.asking else { return None };
-        let there = (screen.above()..screen.total())
-            .any(|row| self.in_text(&folded(screen, row, row)).is_some());
-        if there {
-            self.asking = Asking::Heading { missing: 0 };
-        } else if now || missing >= PATIENCE {
+        self.looks += 1;
+        if !now && !self.looks.is_multiple_of(CHECKS) {
+            return None;
+        }
+        let there =
+            (screen.above()..screen.total()).any(|row| self.stands_at(screen, row, row).is_some());
+        self.asking = Asking::Heading { missing: !there };
+        if !there && (now || missing) {
             self.asking = Asking::No;
             return Some(Change::Done);
-        } else {
-            self.asking = Asking::Heading { missing: missing + 1 };
         }
         None
     }

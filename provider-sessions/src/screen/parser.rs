@@ -26,6 +26,8 @@ pub(crate) trait Sink {
 pub(crate) struct Csi {
     params: [u16; PARAMS],
     count: usize,
+    /// Which parameters are parts of the one before, after a colon.
+    parts: u32,
     /// `?`, `>`, `=` or `<`, or 0.
     pub(crate) private: u8,
     /// A byte of 0x20 to 0x2f before the final one, or 0.
@@ -57,8 +59,14 @@ impl Csi {
         }
     }
 
-    fn next_param(&mut self) {
+    /// Whether the parameter is a part of the one before.
+    pub(crate) fn is_part(&self, index: usize) -> bool {
+        self.parts & (1 << index) != 0
+    }
+
+    fn next_param(&mut self, part: bool) {
         self.count = (self.count.max(1) + 1).min(PARAMS + 1);
+        self.parts |= u32::from(part) << (self.count - 1);
     }
 }
 
@@ -238,7 +246,7 @@ impl Parser {
     fn csi(&mut self, byte: u8, sink: &mut impl Sink) {
         match byte {
             b'0'..=b'9' => self.csi.digit(byte),
-            b';' | b':' => self.csi.next_param(),
+            b';' | b':' => self.csi.next_param(byte == b':'),
             b'<'..=b'?' if self.csi.count == 0 && self.csi.private == 0 => self.csi.private = byte,
             b'<'..=b'?' => self.state = State::CsiIgnore,
             0x20..=0x2f => self.csi.intermediate = byte,

@@ -37,6 +37,8 @@ fn what_only_looks_like_a_code_is_none() {
         "one-time code: https://x.example/ABCD-EFGH\r\n",
         "one-time code: https://x.example/?user_code=ABCD-EFGH\r\n",
         "one-time code\r\nABCDEF-GHIJ\r\n",
+        "Enter the code (it looks like ABCD-EFGH)\r\n",
+        "one-time code, for example ABCD-EFGH\r\n",
         "one-time code\r\nAB-CDEF\r\n",
         "one-time code\r\nABCD-EFGHIJK\r\n",
     ] {

@@ -158,3 +158,37 @@ fn a_pasted_code_is_masked_in_an_input_box() {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_seen_is_not_told() {
+    check("a\x1b[8msecret\x1b[28mb\r\n", &["a      b"]);
+    check("\x1b[8mhidden\x1b[m\r\nseen\r\n", &["seen"]);
+    check(
+        "\x1b[38;5;8ma\x1b[48;2;8;8;8mb\x1b[38:2::8:8:8mc\x1b[4:3md\x1b[1;8me\x1b[0mf\r\n",
+        &["abcd f"],
+    );
+}
+
+#[test]
+fn what_only_fills_a_wide_terminal_is_made_short() {
+    let wide =
+        format!("╭{}╮\r\n│{}│\r\n{}x\r\n", "─".repeat(996), " ".repeat(996), " ".repeat(400));
+    let found = events(&codex(), Size::TERMINAL, wide.as_bytes());
+    assert_eq!(lines(&found), [&format!("╭{}╮", "─".repeat(80)), "│    │", "    x"]);
+}
+
+#[test]
+fn a_long_line_stays_one_while_it_is_written() {
+    let mut scanner = Scanner::new(&codex(), Size { cols: 10, rows: 3 });
+    assert_eq!(lines(&scanner.push("ab".repeat(50).as_bytes())), [""; 0]);
+    assert_eq!(lines(&scanner.settle()), [""; 0]);
+    assert_eq!(scanner.current_line(), "ab".repeat(50));
+    assert_eq!(lines(&scanner.push(b"c\r\n")), ["ab".repeat(50) + "c"]);
+}
+
+#[test]
+fn rows_pushed_out_by_a_painting_program_are_told() {
+    check("\x1b[2;4r\x1b[2;1Hone\x1b[3;1Htwo\x1b[2;1H\x1b[M\x1b[24;1Hend", &["one", "two", "end"]);
+    check("\x1b[1;1Hone\x1b[2;1Htwo\x1b[9S", &["one", "two"]);
+    check("\x1b[1;1Hone\x1b[1;1H\x1b[9L", &["one"]);
+}

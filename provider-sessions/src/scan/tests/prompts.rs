@@ -159,3 +159,16 @@ fn failures_are_named() {
         FailureCode::Network,
     );
 }
+
+#[test]
+fn a_prompt_that_the_program_breaks_is_one() {
+    for (rows, asked) in [
+        (&["Paste code here", "if prompted"][..], 1),
+        (&["Paste code", "here if", "prompted"], 1),
+        (&["Paste", "code here"], 1),
+        (&["Paste code", "", "here"], 0),
+    ] {
+        let found = events(&claude(), SMALL, (rows.join("\r\n") + "\r\n").as_bytes());
+        assert_eq!(prompts(&found).len(), asked, "{rows:?}");
+    }
+}
