@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { gzip } from 'pako';
 
 const root = resolve(process.env.UI_OUT_DIR ?? new URL('../../ui-dist', import.meta.url).pathname);
 const TEXT = /\.(?:html|js|css|json|svg|webmanifest|txt)$/u;
@@ -42,11 +43,8 @@ let count = 0;
 for (const path of files()) {
   const content = readFileSync(path);
   if (!TEXT.test(path) || content.length < LEAST_BYTES) continue;
-  const gzip = gzipSync(content, { level: 9 });
-  // The header's time and operating system, which differ from machine to machine.
-  gzip.fill(0, 4, 8);
-  gzip[9] = 255;
-  writeFileSync(`${path}.gz`, gzip);
+  // Written in JavaScript: Node's own zlib compresses differently from processor to processor.
+  writeFileSync(`${path}.gz`, gzip(content, { level: 9 }));
   const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: content.length };
   writeFileSync(`${path}.br`, brotliCompressSync(content, { params }));
   count += 1;

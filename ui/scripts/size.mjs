@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzip } from 'pako';
 
 const root = resolve(process.env.UI_OUT_DIR ?? new URL('../../ui-dist', import.meta.url).pathname);
 const LIMIT_BYTES = 25_000;
@@ -22,7 +22,7 @@ const later = readdirSync(join(root, 'assets'))
   .map((name) => `assets/${name}`)
   .filter((name) => /\.(?:js|css)$/u.test(name) && !first.includes(name));
 
-const cost = (name) => gzipSync(readFileSync(join(root, name)), { level: 9 }).length;
+const cost = (name) => gzip(readFileSync(join(root, name)), { level: 9 }).length;
 let total = 0;
 for (const name of first) {
   total += cost(name);

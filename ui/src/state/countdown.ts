@@ -1,10 +1,10 @@
 // Time left, from the server's absolute deadline: right after a sleep, and on a device whose clock
 // is wrong, because the difference of the clocks is part of the sum.
 
-/** Whole seconds left, never negative; null if there is no deadline. */
+/** Whole seconds left, to the nearest, never negative; null if there is no deadline. */
 export function secondsLeft(deadline: number | null, nowMs: number, clockOffsetMs: number): number | null {
   if (deadline === null) return null;
-  return Math.max(0, Math.ceil((deadline - (nowMs + clockOffsetMs)) / 1000));
+  return Math.max(0, Math.round((deadline - (nowMs + clockOffsetMs)) / 1000));
 }
 
 /** `14:32`, or `1:02:03` past an hour. */

@@ -178,7 +178,7 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
     view.awaitingInput;
   const shows = view.deviceCode !== null || view.verificationUrl !== null;
   return (
-    <div class={url === null ? 'run' : 'run sided'} data-testid="login-run" data-status={view.status} data-step={view.step}>
+    <div class={url === null ? 'run column' : 'run sided'} data-testid="login-run" data-status={view.status} data-step={view.step}>
       <div class="main">
         <Steps login={login} broken={false} />
         {login.joined && view.startedAt !== null && (
