@@ -186,7 +186,9 @@ impl Screen {
 
     /// The answer to "where is the cursor", counted from 1 as programs do.
     pub(crate) fn cursor_report(&self) -> (usize, usize) {
-        let row = if self.cursor.origin { self.cursor.row - self.top } else { self.cursor.row };
+        // A restored cursor may stand above the region that was set since.
+        let origin = if self.cursor.origin { self.top } else { 0 };
+        let row = self.cursor.row.saturating_sub(origin);
         (row + 1, self.cursor.column + 1)
     }
 

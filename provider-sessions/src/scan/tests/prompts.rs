@@ -172,3 +172,9 @@ fn a_prompt_that_the_program_breaks_is_one() {
         assert_eq!(prompts(&found).len(), asked, "{rows:?}");
     }
 }
+
+#[test]
+fn a_cursor_above_the_region_is_reported() {
+    let found = events(&codex(), SMALL, b"\x1b[?6h\x1b7\x1b[2;4r\x1b8\x1b[6n");
+    assert_eq!(found, [Event::Reply(b"\x1b[1;1R".to_vec())]);
+}
