@@ -1,0 +1,265 @@
+//! Looking at the screen for what matters, and telling its lines.
+
+use super::Event;
+use super::code::Codes;
+use super::line::{self, Lines};
+use super::link::{self, Links};
+use super::prompt::{Change, Prompts};
+use crate::provider::Provider;
+use crate::screen::{Screen, Size};
+
+/// How much of a long line is looked at, from its end.
+const LINE_BYTES: usize = 8 * 1024;
+/// Rows below a label that may hold its code.
+const LABEL_REACH: usize = 8;
+
+/// Everything behind the parser.
+#[derive(Clone)]
+pub(super) struct Core {
+    pub(super) screen: Screen,
+    pub(super) lines: Lines,
+    pub(super) links: Links,
+    pub(super) codes: Codes,
+    pub(super) prompts: Prompts,
+    pub(super) events: Vec<Event>,
+    pub(super) replies: u32,
+    /// Looks for which a synchronised update still holds the screen back.
+    pub(super) held: u32,
+    /// Something came after the last character, if only a change of colour.
+    pub(super) moved: bool,
+    /// Something may have changed since the last look, or is not decided yet.
+    pub(super) unlooked: bool,
+    /// Something may have changed since lines were told last.
+    pub(super) untold: bool,
+    /// Rows above the screen that were not looked at since they scrolled out.
+    pub(super) unseen: usize,
+    pub(super) scratch: Vec<u8>,
+}
+
+impl Core {
+    pub(super) fn new(provider: &Provider, size: Size) -> Self {
+        Self {
+            screen: Screen::new(size),
+            lines: Lines::new(provider),
+            links: Links::new(provider),
+            codes: Codes::new(&provider.scan),
+            prompts: Prompts::new(&provider.scan),
+            events: Vec::new(),
+            replies: 0,
+            held: 0,
+            moved: false,
+            unlooked: false,
+            untold: false,
+            unseen: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    // Looking: links, codes and prompts on rows that changed.
+
+    pub(super) fn scheduled_look(&mut self) -> u64 {
+        if self.held > 0 {
+            self.held -= 1;
+            return 0;
+        }
+        let change = self.prompts.check(&self.screen, false);
+        self.prompt_changed(change);
+        self.look(false)
+    }
+
+    /// Looks at the rows that changed; gives how many columns that were.
+    pub(super) fn look(&mut self, force: bool) -> u64 {
+        if !std::mem::take(&mut self.unlooked) {
+            return 0;
+        }
+        let mut cost = 0;
+        let mut row = self.screen.above() - self.unseen.min(self.screen.above());
+        self.unseen = 0;
+        while row < self.screen.total() {
+            if !self.screen.row(row).dirty {
+                row += 1;
+                continue;
+            }
+            let first = self.screen.line_start(row);
+            let last = self.screen.line_end(row);
+            cost += self.look_at_line(first, last, force);
+            row = last + 1;
+        }
+        cost
+    }
+
+    pub(super) fn look_at_line(&mut self, first: usize, last: usize, force: bool) -> u64 {
+        let mut line = std::mem::take(&mut self.scratch);
+        line.clear();
+        let near = first.max((last + 1).saturating_sub(LINE_BYTES.div_ceil(self.screen.columns())));
+        for row in near..=last {
+            self.screen.row(row).push_bytes(&mut line);
+        }
+        let links = if link::concerns(&mut self.screen, near, last, &line) {
+            self.links.find(&self.screen, near, last, force)
+        } else {
+            link::Found::default()
+        };
+        let codes = self.codes.find(&self.screen, near, last, &line, force && self.moved);
+        let open = links.open || codes.open;
+        self.unlooked |= open;
+        for row in near..=last {
+            self.screen.row_mut(row).dirty = open;
+        }
+        for row in first..near {
+            self.screen.row_mut(row).dirty = false;
+        }
+        self.events.extend(links.links.into_iter().map(Event::Link));
+        self.events.extend(codes.codes.into_iter().map(Event::Code));
+        if self.codes.is_label(&line) {
+            // The code below may have been painted before its label was.
+            for row in last + 1..(last + 1 + LABEL_REACH).min(self.screen.total()) {
+                if self.screen.row(row).len() > 0 {
+                    self.screen.row_mut(row).dirty = true;
+                    self.unlooked = true;
+                }
+            }
+        }
+        let change = self.prompts.see(&self.screen, near, last);
+        self.prompt_changed(change);
+        let cost = line.len() as u64;
+        self.scratch = line;
+        cost
+    }
+
+    pub(super) fn prompt_changed(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            self.events.push(match change {
+                Change::Asks { hint } => {
+                    self.lines.asks_again();
+                    Event::Prompt { hint }
+                }
+                Change::Done => Event::PromptGone,
+            });
+        }
+    }
+
+    // Telling: lines that are finished.
+
+    pub(super) fn tell(&mut self, text: &str) {
+        self.lines.climbed(self.screen.climbs, self.screen.height());
+        let Some(safe) = self.lines.tell(text, &mut self.events) else { return };
+        if !self.prompts.is_refusal(text) {
+            self.lines.meaning(text, &safe, &mut self.events);
+        }
+        let changes = self.prompts.told(text, &safe);
+        self.prompt_changed(changes);
+    }
+
+    /// Tells the rows of the screen up to `last` that have something new, in reading order.
+    pub(super) fn tell_up_to(&mut self, last: usize, except: Option<usize>) {
+        let mut first = self.screen.above();
+        let mut told = false;
+        let mut gap = false;
+        while first <= last && first < self.screen.total() {
+            let end = self.screen.line_end(first);
+            let begun = first == self.screen.above() && self.lines.has_spill();
+            let new = begun || (first..=end).any(|row| self.screen.row(row).untold);
+            if new && except != Some(first) {
+                let mut text = if begun { self.lines.take_spill() } else { String::new() };
+                for row in first..=end {
+                    self.screen.row(row).push_text(&mut text);
+                    self.screen.row_mut(row).untold = false;
+                }
+                if told && gap {
+                    self.lines.blank();
+                }
+                (told, gap) = (true, false);
+                self.tell(&text);
+            } else if told && first == end && self.screen.row(first).is_blank() {
+                gap = true;
+            }
+            first = end + 1;
+        }
+    }
+
+    /// Tells what scrolled out before it was finished, and keeps the rows above the screen.
+    pub(super) fn rows_left(&mut self) {
+        while let Some(mut row) = self.screen.leave() {
+            if row.untold && row.wrapped {
+                self.lines.spill(|text| row.push_text(text));
+            } else if row.untold || (self.lines.has_spill() && !row.wrapped) {
+                let mut text = self.lines.take_spill();
+                row.push_text(&mut text);
+                self.tell(&text);
+            }
+            row.untold = false;
+            if row.dirty || self.unseen > 0 {
+                self.unseen += 1;
+            }
+            self.screen.retire(row);
+        }
+    }
+
+    pub(super) fn line_feed(&mut self) {
+        let flows = self.screen.at_frontier();
+        let left = self.screen.cursor_row();
+        let blank = self.screen.row(left).is_blank();
+        self.screen.line_feed();
+        self.rows_left();
+        if self.held == 0 {
+            self.look(false);
+        }
+        if flows {
+            if blank {
+                self.lines.blank();
+            }
+            self.screen.settle_frontier();
+            let row = self.screen.cursor_row();
+            if self.untold && row > 0 {
+                self.tell_up_to(row - 1, None);
+                self.untold = self.screen.row(row).untold;
+            }
+            self.lines.flowed();
+        }
+    }
+
+    /// All that is on the screen will go: looks and tells while it is there.
+    pub(super) fn before_loss(&mut self, except: Option<usize>) {
+        if self.held == 0 {
+            self.look(false);
+        }
+        self.tell_up_to(usize::MAX, except);
+    }
+
+    /// The first row of the line that a plain program is writing.
+    pub(super) fn line_in_progress(&self) -> usize {
+        self.screen.line_start(self.screen.cursor_row()).max(self.screen.above())
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.look(true);
+        let change = self.prompts.check(&self.screen, true);
+        self.prompt_changed(change);
+        let first = self.line_in_progress();
+        let last = self.screen.line_end(self.screen.cursor_row());
+        let painted = (last + 1..self.screen.total()).any(|row| !self.screen.row(row).is_blank());
+        self.tell_up_to(usize::MAX, (!painted).then_some(first));
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.look(true);
+        self.tell_up_to(usize::MAX, None);
+    }
+
+    pub(super) fn current_line(&self) -> String {
+        let first = self.line_in_progress();
+        let last = self.screen.line_end(self.screen.cursor_row());
+        if !(first..=last).any(|row| self.screen.row(row).untold) {
+            return String::new();
+        }
+        let mut text = String::new();
+        if first == self.screen.above() {
+            text.push_str(self.lines.spilled());
+        }
+        for row in first..=last {
+            self.screen.row(row).push_text(&mut text);
+        }
+        line::cut(self.lines.redactor.unfinished(&line::tidy(text.trim_end())))
+    }
+}
