@@ -2,6 +2,7 @@
 
 mod arguments;
 mod browser;
+mod replay;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Command, Settings};
 use crate::config::{Config, Environment, Faults};
 use crate::control::{self, Answer, Ask};
 use crate::server::PORT_FILE;
@@ -32,22 +33,24 @@ pub fn run(
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    let config = match load(&arguments, environment) {
-        Ok(config) => config,
+    let Arguments { command, no_open, settings } = arguments;
+    let configured = |act: &dyn Fn(Config) -> ExitCode| match load(&settings, environment) {
+        Ok(config) => act(config),
         Err(faults) => {
             complain(&format!("Room does not start:\n{faults}"));
-            return ExitCode::from(CONFIG);
+            ExitCode::from(CONFIG)
         }
     };
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(config, environment, arguments.no_open),
-        Command::Open => open(&config, environment, arguments.no_open),
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => configured(&|config| serve::run(config, environment, no_open)),
+        Command::Open => configured(&|config| open(&config, environment, no_open)),
+        Command::Config => configured(&|config| show(&config)),
+        Command::Healthcheck => configured(&|config| healthcheck(&config)),
+        Command::Replay(asked) => replay::run(&asked),
         Command::Pair => {
             say(PAIR_LOCALLY);
             ExitCode::FAILURE
         }
-        Command::Config => show(&config),
-        Command::Healthcheck => healthcheck(&config),
     }
 }
 
@@ -57,8 +60,8 @@ To reach it from a phone, forward its port over a connection you trust, for exam
   ssh -L 3700:localhost:3700 THIS-COMPUTER      (in a terminal app on the phone)
 and open the link that `room open` prints here.";
 
-fn load(arguments: &Arguments, environment: &Environment) -> Result<Config, Faults> {
-    let flags = arguments.settings.flags();
+fn load(settings: &Settings, environment: &Environment) -> Result<Config, Faults> {
+    let flags = settings.flags();
     let file = Config::data_dir(&flags, environment).map(|directory| directory.join("room.toml"));
     // A file that is missing or unreadable is no settings; that the directory is wrong is told
     // by the start itself.

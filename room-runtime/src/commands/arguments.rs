@@ -1,6 +1,9 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
+use provider_sessions::Size;
 
 use crate::config::Flags;
 
@@ -27,8 +30,32 @@ pub(super) enum Command {
     Pair,
     /// Show the settings in force and where they come from.
     Config,
+    /// Run a recorded terminal transcript through the real screen and detector.
+    Replay(Replay),
     /// Exit with 0 if the server on this data directory is alive.
     Healthcheck,
+}
+
+/// How a wording that changed is reported and reproduced.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// Whose program wrote it: codex or claude.
+    #[arg(long, value_name = "PROVIDER")]
+    pub(super) provider: String,
+    /// The terminal's width when it was recorded.
+    #[arg(long, value_name = "N", default_value_t = Size::TERMINAL.cols, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) cols: u16,
+    /// The terminal's height when it was recorded.
+    #[arg(long, value_name = "N", default_value_t = Size::TERMINAL.rows, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) rows: u16,
+    /// Feed this many bytes at a time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) chunk: Option<u64>,
+    /// Say on standard error what was looked for.
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// The recording: the bytes the program wrote to its terminal.
+    pub(super) file: PathBuf,
 }
 
 /// The settings one gives by hand; each is also a `ROOM_*` variable.
