@@ -145,20 +145,24 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         self.code
     }
-}
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut body = self.more.map(|more| *more).unwrap_or_default();
+    /// What the client reads.
+    pub fn body(&self) -> Value {
+        let mut body = self.more.as_deref().cloned().unwrap_or_default();
         body.insert("type".into(), "about:blank".into());
-        body.insert("title".into(), title.into());
+        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("code".into(), self.code.into());
         body.insert("detail".into(), self.detail.as_ref().into());
         // Clients of the predecessor read this one.
         body.insert("error".into(), self.detail.as_ref().into());
-        let mut response = Response::new(Value::Object(body).to_string().into());
+        Value::Object(body)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(self.body().to_string().into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

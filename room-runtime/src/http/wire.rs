@@ -1,6 +1,8 @@
 //! The JSON of the HTTP interface: camelCase, times in RFC 3339 with milliseconds. Domain types
 //! know nothing of it.
 
+#[cfg(test)]
+mod golden;
 mod providers;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,295 @@
+//! Every message of the wire beside its file in `tests/wire/`, which the dashboard's tests read
+//! too. After a change that is meant, `WRITE_WIRE=1 cargo test -p room-runtime` writes them anew.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use provider_sessions::provider::built_in;
+use provider_sessions::{
+    Connected, Disconnected, Failure, FailureCode, Line, SessionError, SessionView, Status, Step,
+    Stream,
+};
+use room_auth::{Caller, Identity, Role, Standing};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::channels::Audience;
+use crate::channels::protocol::{self, Answer, LinesData, PingId, ProviderData, Said};
+use crate::http::ApiError;
+use crate::http::wire;
+use crate::machine;
+use crate::store::LoginRow;
+
+const ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const CHANNEL: &str = "provider-auth:0f8fad5b-d9cb-469f-a165-70867728950e";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_795_176_000_250 + seconds * 1000).unwrap()
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/wire").join(name)
+}
+
+#[track_caller]
+fn check(name: &str, message: &impl Serialize) {
+    let written = serde_json::to_string_pretty(message).unwrap() + "\n";
+    if std::env::var_os("WRITE_WIRE").is_some() {
+        fs::create_dir_all(file("")).unwrap();
+        fs::write(file(name), &written).unwrap();
+    }
+    let golden = fs::read_to_string(file(name)).unwrap_or_default();
+    let hint = "if this is meant: WRITE_WIRE=1 cargo test -p room-runtime";
+    assert_eq!(written, golden, "tests/wire/{name} differs; {hint}");
+}
+
+fn frame(frame: &str) -> Value {
+    serde_json::from_str(frame).unwrap()
+}
+
+fn view() -> SessionView {
+    let line = |id, stream, text: &str| Line { id, stream, text: text.into(), at: at(1) };
+    SessionView {
+        id: ID.parse().unwrap(),
+        provider: "claude".into(),
+        method: "subscription".into(),
+        status: Status::Running,
+        step: Step::AwaitingInput,
+        command: "claude auth login --claudeai".into(),
+        started_at: at(0),
+        updated_at: at(2),
+        ended_at: None,
+        deadline: at(900),
+        exit_code: None,
+        verification_url: Some("https://claude.com/cai/oauth/authorize?code=true&state=s".into()),
+        device_code: None,
+        awaiting_input: true,
+        input_hint: Some("That doesn't look like the full code.".into()),
+        failure: None,
+        notice: None,
+        started_by: "owner (browser)".into(),
+        lines: [
+            line(4, Stream::Terminal, "Opening browser to sign in…"),
+            line(5, Stream::Room, "A code was pasted."),
+        ]
+        .into(),
+        dropped_lines: 3,
+    }
+}
+
+fn failed() -> SessionView {
+    let title = "The code was not approved in time.";
+    SessionView {
+        provider: "codex".into(),
+        method: "device".into(),
+        status: Status::Failed,
+        step: Step::Done,
+        ended_at: Some(at(900)),
+        exit_code: Some(1),
+        verification_url: Some("https://auth.openai.com/codex/device".into()),
+        device_code: Some("ABCD-12345".into()),
+        awaiting_input: false,
+        input_hint: None,
+        failure: Some(Failure::new(FailureCode::Expired, title)),
+        ..view()
+    }
+}
+
+fn status() -> provider_sessions::ProviderStatus {
+    provider_sessions::ProviderStatus {
+        provider: "codex".into(),
+        installed: true,
+        version: Some("0.160.0".into()),
+        version_note: Some("tested with 0.169.0".into()),
+        connected: Some(true),
+        method: Some("chatgpt".into()),
+        account: Some("ada@example.com".into()),
+        plan: Some("plus".into()),
+        checked_at: Some(at(5)),
+        error: None,
+        requested_at: Some(at(0)),
+        disconnected_at: None,
+        session: Some(ID.parse().unwrap()),
+    }
+}
+
+fn seen_by(audience: Audience) -> wire::ProviderStatus {
+    wire::ProviderStatus::new(&status(), Some(wire::Session::without_lines(&view())), audience)
+}
+
+#[test]
+fn answers_of_the_own_sign_in() {
+    let caller = Caller {
+        identity: Identity::local_owner(),
+        standing: Standing::Person(Role::Owner),
+        session: ID.into(),
+        device: "browser".into(),
+        expires_at: Some(SystemTime::from(at(604_800))),
+    };
+    check("handshake.json", &wire::Handshake { token: "T".into(), expires_at: wire::time(at(0)) });
+    check("ws-ticket.json", &wire::Ticket { ticket: "T".into(), expires_at: wire::time(at(30)) });
+    check("verify.json", &wire::Verified::new(&caller, Some("i-1".into())));
+    check("sign-out.json", &wire::Done { ok: true });
+    check(
+        "bootstrap.json",
+        &wire::Bootstrap {
+            mode: "local",
+            build: "b1",
+            name: Some("Ada's Room".into()),
+            auth: vec!["code"],
+            control_plane_url: None,
+        },
+    );
+}
+
+#[test]
+fn answers_about_the_room() {
+    let resources = machine::Resources {
+        cores: 2,
+        load: Some(0.25),
+        memory_bytes: Some(1 << 30),
+        available_bytes: Some(1 << 29),
+        resident_bytes: None,
+    };
+    let storage = machine::Storage {
+        total_bytes: Some(1 << 34),
+        free_bytes: Some(1 << 33),
+        used_bytes: 4096,
+    };
+    let providers = [("codex".to_owned(), seen_by(Audience::Managers))];
+    check(
+        "status.json",
+        &wire::RoomStatus {
+            version: "0.1.0",
+            build: "b1",
+            uptime: 61,
+            deployment_mode: "local",
+            server_platform: "linux",
+            name: Some("Ada's Room".into()),
+            goal: None,
+            region: None,
+            plan: None,
+            generated_at: wire::time(at(61)),
+            providers: Some(providers.into()),
+            resources: Some(resources.into()),
+            storage: Some(wire::Storage::new(&storage, "/home/ada/.room".as_ref())),
+        },
+    );
+}
+
+#[test]
+fn answers_about_providers() {
+    let rows = built_in().iter().map(|row| (&**row).into()).collect();
+    check("providers.json", &wire::Providers { providers: rows });
+    for (name, audience) in [
+        ("providers-status.json", Audience::Managers),
+        ("providers-status-reader.json", Audience::Readers),
+    ] {
+        let providers = [("codex".to_owned(), seen_by(audience))].into();
+        check(name, &wire::Statuses { providers });
+    }
+    let status = seen_by(Audience::Managers);
+    check("provider-verify.json", &wire::Checked { ok: true, provider: "codex".into(), status });
+    let connected = Connected { view: view(), reused: true };
+    check("connect.json", &wire::Connected::from(connected));
+    let one = |view: &SessionView| wire::OneSession { session: Some(wire::Session::whole(view)) };
+    check("session.json", &one(&view()));
+    check("session-failed.json", &one(&failed()));
+    let notice =
+        Failure::new(FailureCode::Unrecognised, "claude asks something Room does not know.");
+    check("session-held-up.json", &one(&SessionView { notice: Some(notice), ..view() }));
+    check("session-none.json", &wire::OneSession { session: None });
+    let mut forgotten = LoginRow::from(&failed());
+    let why = Failure::new(FailureCode::ServerRestarted, "Room was restarted meanwhile.");
+    forgotten.failure = Some((why.code.as_str().into(), why.title, why.action));
+    check("session-restarted.json", &wire::OneSession { session: Some(forgotten.into()) });
+    let removed = vec!["/home/ada/.codex/auth.json".into(), "/srv/codex/auth.json".into()];
+    let done = Disconnected { ok: true, removed, error: None, at: at(9) };
+    check("disconnect.json", &wire::Disconnected::new(done, "/home/ada".as_ref()));
+    let error = Some("Codex still says that it is signed in".into());
+    let not_done = Disconnected { ok: false, removed: Vec::new(), error, at: at(9) };
+    check("disconnect-failed.json", &wire::Disconnected::new(not_done, "/home/ada".as_ref()));
+}
+
+#[test]
+fn problems() {
+    let not_installed = SessionError::NotInstalled {
+        program: "codex".into(),
+        command: "npm install -g @openai/codex".into(),
+    };
+    check("problem-not-installed.json", &ApiError::from(not_installed).body());
+    check("problem-sign-in.json", &ApiError::sign_in_first().body());
+}
+
+fn event(kind: &str, channel: &str, data: &impl Serialize) -> Value {
+    frame(&protocol::event(kind, channel, 5, data, at(3)).unwrap())
+}
+
+#[test]
+fn messages_of_the_server() {
+    let answers = [
+        (
+            "ws-hello.json",
+            Answer::Hello {
+                build: "b1",
+                boot: "r1".into(),
+                mode: "local",
+                now: wire::time(at(0)),
+                heartbeat_ms: 25_000,
+            },
+        ),
+        (
+            "ws-subscribed.json",
+            Answer::Subscribed { channels: vec!["providers".into()], denied: vec!["x".into()] },
+        ),
+        ("ws-unsubscribed.json", Answer::Unsubscribed { channels: vec!["providers".into()] }),
+        ("ws-pong.json", Answer::Pong { id: Some(PingId::Text("7".into())) }),
+        ("ws-auth-expiring.json", Answer::AuthExpiring { at: wire::time(at(60)) }),
+        ("ws-error.json", Answer::Error { code: "unknown_type", message: "Not known." }),
+    ];
+    for (name, answer) in answers {
+        check(name, &frame(&answer.frame()));
+    }
+    check("ws-snapshot.json", &event("snapshot", CHANNEL, &wire::Session::for_a_socket(&view())));
+    let session = wire::Session::without_lines(&view());
+    check("ws-status.json", &event("provider_auth:status", CHANNEL, &session));
+    let lines: Vec<Line> = view().lines.into();
+    let lines = LinesData::new(&view(), &lines);
+    check("ws-line.json", &event("provider_auth:line", CHANNEL, &lines));
+    let provider = ProviderData { provider: "codex".into(), status: seen_by(Audience::Managers) };
+    check("ws-provider.json", &event("providers:auth_status", "providers", &provider));
+    check("ws-gap.json", &frame(&protocol::gap(CHANNEL, 2, 4).unwrap()));
+}
+
+#[test]
+fn messages_of_the_client() {
+    let read = |name: &str| {
+        let text = fs::read_to_string(file(name)).unwrap();
+        serde_json::from_str::<Said>(&text).unwrap()
+    };
+    let subscribe = Said::Subscribe {
+        channels: vec!["providers".into(), CHANNEL.into()],
+        after: [("providers".to_owned(), 4)].into(),
+        boot: Some("r1".into()),
+    };
+    assert_eq!(read("client-subscribe.json"), subscribe);
+    let unsubscribe = Said::Unsubscribe { channels: vec![CHANNEL.into()] };
+    assert_eq!(read("client-unsubscribe.json"), unsubscribe);
+    assert_eq!(read("client-ping.json"), Said::Ping { id: Some(PingId::Text("7".into())) });
+    assert_eq!(read("client-visible.json"), Said::Visible { value: true });
+    assert_eq!(read("client-reauth.json"), Said::Reauth { token: "T".into() });
+}
+
+#[test]
+fn a_picture_for_a_socket_fits_a_frame() {
+    let long = |id| Line { id, stream: Stream::Terminal, text: "\"".repeat(4096), at: at(1) };
+    let view = SessionView { lines: (4..504).map(long).collect(), ..view() };
+    let picture = serde_json::to_value(wire::Session::for_a_socket(&view)).unwrap();
+    let lines = picture["lines"].as_array().unwrap();
+    assert_eq!(lines.last().unwrap()["id"], 503, "the newest stay");
+    let first = lines[0]["id"].as_u64().unwrap();
+    assert_eq!(picture["droppedLines"], first - 1);
+    assert!(picture.to_string().len() < 200 * 1024);
+}
