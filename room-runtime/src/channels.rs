@@ -8,6 +8,8 @@
 pub mod hub;
 pub mod protocol;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,66 +203,4 @@ impl History {
 /// Nothing below panics with one of these held, and what they guard is whole between statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use room_auth::{Identity, Role, Standing};
-
-    use super::*;
-
-    fn caller(standing: Standing) -> Caller {
-        Caller {
-            identity: Identity::local_owner(),
-            standing,
-            session: "s".into(),
-            device: "d".into(),
-            expires_at: None,
-        }
-    }
-
-    #[test]
-    fn a_channel_is_heard_by_those_who_may() {
-        let id = SessionId::random();
-        let login = format!("provider-auth:{id}");
-        let people = Role::ALL.map(Standing::Person);
-        for (standing, expected) in people.into_iter().zip([true, true, false, false]) {
-            let caller = caller(standing);
-            let audience = if expected { Audience::Managers } else { Audience::Readers };
-            let channel = Channel::parse("providers", &caller);
-            assert_eq!(channel, Some(Channel::Providers(audience)), "{standing:?}");
-            let channel = Channel::parse(&login, &caller);
-            assert_eq!(channel, expected.then_some(Channel::Login(id)), "{standing:?}");
-        }
-        let service = caller(Standing::Service);
-        assert_eq!(Channel::parse(&login, &service), None);
-    }
-
-    #[test]
-    fn other_names_are_nothing() {
-        let owner = caller(Standing::Person(Role::Owner));
-        let id = SessionId::random();
-        for name in [
-            "",
-            "provider",
-            "Providers",
-            "providers:",
-            "providers:x",
-            "provider-auth",
-            "*",
-            "provider-auth:",
-            "provider-auth:*",
-            "activity",
-            "provider-install:x",
-            "\0",
-            &format!("provider-auth:{}", id.to_string().to_uppercase()),
-            &format!("provider-auth:{}", id.to_string().replace('-', "")),
-            &format!("provider-auth:{{{id}}}"),
-            &format!("provider-auth:{id}:x"),
-        ] {
-            assert_eq!(Channel::parse(name, &owner), None, "{name:?}");
-        }
-        let name = login_channel(id);
-        assert_eq!(Channel::parse(&name, &owner).map(|channel| channel.name()), Some(name));
-    }
 }

@@ -11,6 +11,8 @@ mod health;
 mod live;
 mod providers;
 mod status;
+#[cfg(test)]
+mod tests;
 mod ui;
 pub mod wire;
 

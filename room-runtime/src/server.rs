@@ -231,3 +231,20 @@ fn manager(
     };
     SessionManager::new(settings, rows, publisher)
 }
+
+/// A server for tests of the router: bound, with nobody's programs, and not running.
+#[cfg(test)]
+pub(crate) async fn for_tests(directory: &std::path::Path) -> (AppState, Server) {
+    let flags = [
+        ("ROOM_DATA_DIR", directory.join("data").display().to_string()),
+        ("ROOM_PROVIDER_HOME", directory.join("home").display().to_string()),
+        ("ROOM_PORT", "0".to_owned()),
+    ];
+    let environment = Environment::from([("PATH".to_owned(), "/nonexistent".to_owned())]);
+    let config = Config::load(&flags.into(), &environment, None).expect("good settings");
+    let launcher = Launcher { program: "/nonexistent".into(), args: Vec::new() };
+    let clock = Arc::new(room_auth::ManualClock::default());
+    let server = Server::bind_with(config, &environment, launcher, clock).await;
+    let server = server.expect("a temporary directory and a free port");
+    (server.app.clone(), server)
+}

@@ -170,6 +170,22 @@ impl SignIn {
         Ok(caller)
     }
 
+    /// How many sockets are open.
+    #[cfg(test)]
+    pub(crate) fn open_sockets(&self) -> usize {
+        lock(&self.sockets).values().sum()
+    }
+
+    /// Lets a caller of any standing in: local mode itself only knows owners.
+    #[cfg(test)]
+    pub(crate) fn admit(&self, standing: Standing) -> Token {
+        let token = Token::random();
+        let caller = Caller { standing, ..owner(uuid::Uuid::new_v4().to_string(), "test".into()) };
+        let session = Session { caller, ends: None, last_used: std::time::SystemTime::now() };
+        lock(&self.sessions).insert(token.hash(), session);
+        token
+    }
+
     /// Ends a sign-in: its bearer, its tickets, its sockets. That the disk cannot say so does not
     /// keep anyone signed in, for no other run of the server takes a bearer of this one.
     pub async fn end(&self, app: &App, id: &str) {

@@ -9,6 +9,9 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICA
 use http::{HeaderName, StatusCode};
 use serde_json::{Map, Value};
 
+/// The media type of all of them.
+const PROBLEM: &str = "application/problem+json";
+
 /// A refusal or a failure, ready to be sent.
 #[derive(Debug)]
 pub struct ApiError {
@@ -165,7 +168,7 @@ impl IntoResponse for ApiError {
         let mut response = Response::new(self.body().to_string().into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, value);
         }
@@ -182,6 +185,19 @@ impl From<crate::store::StoreError> for ApiError {
         )
         .because(&error)
     }
+}
+
+/// Turns a refusal that the web framework wrote (a parameter that is not UTF-8, a query that cannot
+/// be read) into one of ours.
+pub(super) fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let ours = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    if !is_error || ours {
+        return response;
+    }
+    let detail = "Room could not read this request.";
+    ApiError::new(status, "bad_request", detail).into_response()
 }
 
 /// 405 on a path that has other methods. The router adds `Allow`.

@@ -16,7 +16,7 @@ use http::{Method, StatusCode};
 use room_auth::site::FetchSite;
 use room_auth::{Caller, Permission};
 
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use crate::state::AppState;
 
 /// The largest body that is read. Nothing a client sends comes near it.
@@ -47,6 +47,9 @@ pub(super) async fn every_request(
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let answer = AssertUnwindSafe(checked(&app, request, next)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
+    if is_api(&path) {
+        response = error::as_problem(response);
+    }
     secure(&mut response, &path, &app);
     let id = format!("{}-{number}", &app.boot[..8]);
     if let Ok(id) = HeaderValue::from_str(&id) {
