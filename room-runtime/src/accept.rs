@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::state::Connection;
+use crate::state::{Connection, Place};
 
 /// How long a request's head may take to arrive; also how long an idle connection is kept.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -59,11 +59,8 @@ pub async fn serve(
             Ok((stream, peer)) => {
                 let Ok(ours) = stream.local_addr() else { continue };
                 let connection = Connection { peer, ours };
-                let served = connection_loop(stream, connection, router.clone(), stop.clone());
-                tasks.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
+                let place = Place::new(place);
+                tasks.spawn(connect(stream, connection, place, router.clone(), stop.clone()));
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
@@ -74,15 +71,17 @@ pub async fn serve(
     }
 }
 
-async fn connection_loop(
+async fn connect(
     stream: TcpStream,
     connection: Connection,
+    place: Place,
     router: Router,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request;
         request.extensions_mut().insert(connection);
+        request.extensions_mut().insert(place.clone());
         router.clone().call(request)
     });
     let mut http = http1::Builder::new();

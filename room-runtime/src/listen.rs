@@ -15,6 +15,10 @@ const PICKS: usize = 64;
 /// How much the kernel may hold for a client that does not read; the rest is ours to bound.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
+/// How long what we sent may go unheard before the connection counts as dead.
+#[cfg(target_os = "linux")]
+const UNHEARD_MS: u32 = 30_000;
+
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -108,9 +112,11 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // A port whose last connections are still winding down may be taken again (not so one that
     // someone listens on).
     socket.set_reuse_address(true)?;
-    // Accepted connections inherit both.
+    // Accepted connections inherit these.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    rustix::net::sockopt::set_tcp_user_timeout(&socket, UNHEARD_MS)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

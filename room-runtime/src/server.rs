@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use provider_sessions::{Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -143,6 +143,7 @@ impl Server {
             publisher,
             hub,
             content_policy: ::http::HeaderValue::from_static(http::CONTENT_POLICY),
+            writable: Mutex::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -235,15 +236,26 @@ fn manager(
 /// A server for tests of the router: bound, with nobody's programs, and not running.
 #[cfg(test)]
 pub(crate) async fn for_tests(directory: &std::path::Path) -> (AppState, Server) {
+    for_tests_with(directory, &[], Arc::new(room_auth::ManualClock::default())).await
+}
+
+/// The same with more settings and a clock of the test's.
+#[cfg(test)]
+pub(crate) async fn for_tests_with(
+    directory: &std::path::Path,
+    more: &[(&'static str, &str)],
+    clock: Arc<dyn Clock>,
+) -> (AppState, Server) {
     let flags = [
         ("ROOM_DATA_DIR", directory.join("data").display().to_string()),
         ("ROOM_PROVIDER_HOME", directory.join("home").display().to_string()),
         ("ROOM_PORT", "0".to_owned()),
     ];
+    let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let flags = flags.into_iter().chain(more).collect();
     let environment = Environment::from([("PATH".to_owned(), "/nonexistent".to_owned())]);
-    let config = Config::load(&flags.into(), &environment, None).expect("good settings");
+    let config = Config::load(&flags, &environment, None).expect("good settings");
     let launcher = Launcher { program: "/nonexistent".into(), args: Vec::new() };
-    let clock = Arc::new(room_auth::ManualClock::default());
     let server = Server::bind_with(config, &environment, launcher, clock).await;
     let server = server.expect("a temporary directory and a free port");
     (server.app.clone(), server)

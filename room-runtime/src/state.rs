@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::HeaderValue;
 use jiff::Timestamp;
 use provider_sessions::SessionManager;
 use room_auth::{Clock, Site};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,6 +50,9 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// `Content-Security-Policy`, the same on every answer.
     pub content_policy: HeaderValue,
+    /// What the last look at the database said, and when; shared by all who ask whether we are
+    /// ready.
+    pub writable: Mutex<Option<(Instant, bool)>>,
     /// One permit a request.
     pub in_flight: Semaphore,
     /// Every task that must end before the program does.
@@ -81,6 +85,19 @@ pub fn address(config: &Config, port: u16) -> String {
     match config.bind {
         crate::config::Bind::Both => format!("http://localhost:{port}"),
         crate::config::Bind::Only(ip) => format!("http://{}", SocketAddr::new(ip, port)),
+    }
+}
+
+/// One of the connections that may be open; a socket holds on to it after its request is done.
+#[derive(Clone, Debug)]
+pub struct Place(
+    #[expect(dead_code, reason = "held, and given back by its drop")] Arc<OwnedSemaphorePermit>,
+);
+
+impl Place {
+    /// Holds a permit for as long as any clone lives.
+    pub fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(permit))
     }
 }
 

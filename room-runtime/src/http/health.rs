@@ -1,7 +1,7 @@
 //! Is the process alive, is it fit to serve. Names only, and no Host rule: health checks ask the
 //! machine's own address.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,17 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::state::AppState;
+use crate::machine;
+use crate::state::{App, AppState};
+
+/// How long an answer of the database is good for: nobody can make us ask it more often.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long the database may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// With less room than this a sign-in may soon not be storable.
+const LOW_DISK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// `GET /healthz`: the process and its loop are alive.
 pub(super) async fn healthz() -> &'static str {
@@ -18,14 +28,32 @@ pub(super) async fn healthz() -> &'static str {
 
 /// `GET /readyz`: the database can be written, and we are not going away.
 pub(super) async fn readyz(State(app): State<AppState>) -> Response {
-    let mut failed = Vec::new();
+    let (mut failed, mut degraded) = (Vec::new(), Vec::new());
     if app.stop.is_cancelled() {
         failed.push("draining");
     }
-    let writable = tokio::time::timeout(Duration::from_secs(2), app.store.check_writable()).await;
-    if !matches!(writable, Ok(Ok(()))) {
+    if !writable(&app).await {
         failed.push("database");
     }
-    let status = if failed.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": failed.is_empty(), "failed": failed }))).into_response()
+    let disk = machine::storage(&app.config.data_dir, &[]);
+    if disk.free_bytes.is_some_and(|free| free < LOW_DISK_BYTES) {
+        degraded.push("disk");
+    }
+    let ready = failed.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "ready": ready, "failed": failed, "degraded": degraded });
+    (status, Json(body)).into_response()
+}
+
+async fn writable(app: &App) -> bool {
+    let mut last = app.writable.lock().await;
+    if let Some((at, answer)) = *last
+        && at.elapsed() < FRESH
+    {
+        return answer;
+    }
+    let asked = tokio::time::timeout(PATIENCE, app.store.check_writable()).await;
+    let answer = matches!(asked, Ok(Ok(())));
+    *last = Some((Instant::now(), answer));
+    answer
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -14,7 +15,7 @@ use super::error::ApiError;
 use crate::channels::protocol::{PROTOCOL, TICKET_PREFIX};
 use crate::channels::socket::{self, Client};
 use crate::sign_in;
-use crate::state::{App, AppState};
+use crate::state::{App, AppState, Place};
 
 /// What a socket may hold of what comes in, and of what goes out before it must be flushed. The
 /// library's own sizes cost 134 KiB a socket.
@@ -28,6 +29,7 @@ const MESSAGE_BYTES: usize = 16 * 1024;
 /// Lets a caller have a socket. Host and Origin were asked before, as for every request.
 pub(super) async fn open(
     State(app): State<AppState>,
+    connection: Option<Extension<Place>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
@@ -49,7 +51,7 @@ pub(super) async fn open(
         .max_frame_size(MESSAGE_BYTES);
     Ok(upgrade.on_upgrade(move |socket| async move {
         socket::serve(socket, app, client).await;
-        drop(task);
+        drop((task, connection));
     }))
 }
 

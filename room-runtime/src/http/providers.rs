@@ -69,8 +69,12 @@ pub(super) async fn connect(
         let wire::ConnectRequest { method, in_place } = asked;
         let connected =
             task_app.manager.connect(&provider, method.as_deref(), &by, in_place).await?;
-        // What was acknowledged is there after a kill: written before the answer.
-        task_app.store.record_login(&LoginRow::from(&connected.view)).await?;
+        // What was acknowledged is there after a kill: written before the answer, or undone.
+        let recorded = task_app.store.record_login(&LoginRow::from(&connected.view)).await;
+        if recorded.is_err() && !connected.reused {
+            task_app.manager.cancel(connected.view.id).await?;
+        }
+        recorded?;
         Ok::<_, ApiError>(connected)
     });
     let connected = connected.await.map_err(|_| ApiError::internal())??;

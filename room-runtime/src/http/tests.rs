@@ -1,15 +1,19 @@
 //! The router as a whole: who gets where, and which rule wins.
 
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use room_auth::{Role, Standing};
+use room_auth::{ManualClock, Role, Standing};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -314,12 +318,20 @@ async fn a_malformed_credential_is_no_credential() {
     assert_eq!(code(f.send(twice).await).await.0, StatusCode::BAD_REQUEST);
 }
 
-#[tokio::test]
-async fn a_handshake_from_nowhere_is_refused() {
-    let f = Fixture::new().await;
-    let handshake = |peer: &str| {
-        let mut request = f.request(&Method::POST, "/api/auth/handshake");
-        let ours = f.app.address();
+/// Two ends of a connection that the kernel knows, and that is ours.
+fn connected() -> (TcpStream, TcpStream, Connection) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = listener.local_addr().unwrap();
+    let client = TcpStream::connect(ours).unwrap();
+    let (server, peer) = listener.accept().unwrap();
+    (client, server, Connection { peer, ours })
+}
+
+impl Fixture {
+    /// A handshake as the page sends it.
+    async fn handshake(&self, connection: Connection, body: &str) -> Response {
+        let mut request = self.request(&Method::POST, "/api/auth/handshake");
+        let ours = self.app.address();
         for (name, value) in [
             ("origin", ours.as_str()),
             ("sec-fetch-site", "same-origin"),
@@ -328,20 +340,92 @@ async fn a_handshake_from_nowhere_is_refused() {
         ] {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
-        let link = f.app.launch_link();
-        let (_, code) = link.split_once("#code=").unwrap();
-        *request.body_mut() = Body::from(format!("{{\"code\":\"{code}\"}}"));
-        let ours = ([127, 0, 0, 1], f.app.port).into();
-        request.extensions_mut().insert(Connection { peer: peer.parse().unwrap(), ours });
-        request
-    };
-    let told = code(f.send(handshake("192.0.2.7:1234")).await).await;
+        *request.body_mut() = Body::from(body.to_owned());
+        request.extensions_mut().insert(connection);
+        self.send(request).await
+    }
+
+    fn fresh_code(&self) -> String {
+        let link = self.app.launch_link();
+        format!("{{\"code\":\"{}\"}}", link.split_once("#code=").unwrap().1)
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_from_nowhere_is_refused() {
+    let f = Fixture::new().await;
+    let ours = ([127, 0, 0, 1], f.app.port).into();
+    let from = |peer: &str| Connection { peer: peer.parse().unwrap(), ours };
+    let body = f.fresh_code();
+    let told = code(f.handshake(from("192.0.2.7:1234"), &body).await).await;
     assert_eq!(told, (StatusCode::FORBIDDEN, "not_this_computer".to_owned()));
     if cfg!(target_os = "linux") {
         // A connection the kernel knows nothing of is nobody's.
-        let told = code(f.send(handshake("127.0.0.1:1")).await).await;
+        let told = code(f.handshake(from("127.0.0.1:1"), &body).await).await;
         assert_eq!(told, (StatusCode::FORBIDDEN, "not_same_user".to_owned()));
     }
+    let (_client, _server, connection) = connected();
+    let answer = f.handshake(connection, &body).await;
+    assert_eq!(answer.status(), StatusCode::OK, "the refusals have not used the code up");
+}
+
+#[tokio::test]
+async fn a_code_is_refused_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let (app, server) = server::for_tests_with(directory.path(), &[], clock.clone()).await;
+    let f = Fixture { app, _server: server, _directory: directory };
+    let (_client, _server, connection) = connected();
+    let (used, old) = (f.fresh_code(), f.fresh_code());
+    assert_eq!(f.handshake(connection, &used).await.status(), StatusCode::OK);
+    let unknown = format!("{{\"code\":\"{}\"}}", "A".repeat(43));
+    clock.advance(Duration::from_mins(5));
+    for (body, expected) in [
+        (used.as_str(), (401, "code_used")),
+        (&old, (401, "code_expired")),
+        (&unknown, (401, "code_unknown")),
+        ("{\"code\":\"\"}", (401, "code_unknown")),
+        ("{}", (400, "code_missing")),
+        ("", (400, "code_missing")),
+        ("{\"code\":7}", (400, "bad_json")),
+        ("{\"code\":\"x\",\"more\":1}", (400, "bad_json")),
+    ] {
+        let (status, code) = code(f.handshake(connection, body).await).await;
+        assert_eq!((status.as_u16(), code.as_str()), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_codes_are_limited_and_the_right_one_never_is() {
+    let f = Fixture::new().await;
+    let (_client, _server, connection) = connected();
+    let wrong = format!("{{\"code\":\"{}\"}}", "A".repeat(43));
+    for _ in 0..10 {
+        let (status, _) = code(f.handshake(connection, &wrong).await).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+    let limited = f.handshake(connection, &wrong).await;
+    assert_eq!(limited.headers()[RETRY_AFTER], "6");
+    let told = code(limited).await;
+    assert_eq!(told, (StatusCode::TOO_MANY_REQUESTS, "too_many_requests".to_owned()));
+    assert_eq!(f.handshake(connection, &f.fresh_code()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn the_same_user_needs_no_code_where_that_is_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = [("ROOM_LOCAL_HANDSHAKE", "same-uid")];
+    let clock = Arc::new(ManualClock::default());
+    let (app, server) = server::for_tests_with(directory.path(), &more, clock).await;
+    let f = Fixture { app, _server: server, _directory: directory };
+    let (_client, _server, connection) = connected();
+    assert_eq!(f.handshake(connection, "{}").await.status(), StatusCode::OK);
+    let told = code(f.handshake(connection, "{\"code\":\"x\"}").await).await;
+    assert_eq!(told.1, "code_unknown", "a code is still a code");
+    let ours = ([127, 0, 0, 1], f.app.port).into();
+    let stranger = Connection { peer: ([127, 0, 0, 1], 1).into(), ours };
+    assert_eq!(code(f.handshake(stranger, "{}").await).await.1, "not_same_user");
 }
 
 async fn broken() -> &'static str {
