@@ -1,0 +1,114 @@
+// The messages as the server writes them: the same files that its own tests compare with.
+
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { ApiError, createClient } from './client';
+import * as wire from './wire';
+
+const FOLDER = new URL('../../../tests/wire/', import.meta.url);
+
+function golden(name: string): string {
+  return readFileSync(new URL(`${name}.json`, FOLDER), 'utf8');
+}
+
+function json(name: string): unknown {
+  return JSON.parse(golden(name));
+}
+
+/** A client whose every request is answered with one file. */
+function answering(name: string, status = 200) {
+  return createClient({
+    fetch: async () => ({ status, headers: { get: () => null }, text: async () => golden(name) }),
+    token: () => 'T',
+    onRefused: () => {},
+  });
+}
+
+test('every field of a session is read', () => {
+  const view = wire.readSession(json('session'));
+  expect(view).toMatchObject({
+    sessionId: '0f8fad5b-d9cb-469f-a165-70867728950e',
+    provider: 'claude',
+    method: 'subscription',
+    status: 'running',
+    step: 'awaiting_input',
+    awaitingInput: true,
+    startedBy: 'owner (browser)',
+    active: true,
+    droppedLines: 3,
+    verificationUrl: 'https://claude.com/cai/oauth/authorize?code=true&state=s',
+  });
+  expect(view?.deadline).toBe(Date.parse('2026-11-20T12:15:00.250Z'));
+  expect(view?.lines.map((line) => [line.id, line.stream])).toEqual([
+    ['4', 'terminal'],
+    ['5', 'room'],
+  ]);
+});
+
+test('a held-up, a failed, a forgotten and no session', () => {
+  expect(wire.readSession(json('session-held-up'))).toMatchObject({ active: true, notice: { code: 'unrecognised' }, failure: null });
+  expect(wire.readSession(json('session-failed'))).toMatchObject({ active: false, notice: null, failure: { code: expect.any(String) } });
+  expect(wire.readSession(json('session-restarted'))).toMatchObject({ active: false, failure: { code: 'server_restarted' } });
+  expect(wire.readSession(json('session-none'))).toBeNull();
+});
+
+test('the table and the statuses are read', () => {
+  const rows = wire.readProviders(json('providers'));
+  expect(rows.map((row) => row.id)).toEqual(['codex', 'claude']);
+  for (const row of rows) {
+    expect(row.hosts.length).toBeGreaterThan(0);
+    expect(row.removes.length).toBeGreaterThan(0);
+    expect(row.installCommand).toMatch(/^npm /u);
+    expect(row.methods.some((method) => method.primary)).toBe(true);
+    for (const method of row.methods) expect(['device_code', 'pasted_code']).toContain(method.kind);
+  }
+  expect(wire.readStatuses(json('providers-status'))['codex']).toMatchObject({
+    connected: true,
+    account: 'a…@example.com',
+    liveSessionId: '0f8fad5b-d9cb-469f-a165-70867728950e',
+  });
+  expect(wire.readStatuses(json('providers-status-reader'))['codex']).toMatchObject({ account: null, liveSessionId: null });
+});
+
+test('the answers of the Room about itself are read', () => {
+  expect(wire.readBootstrap(json('bootstrap'))).toMatchObject({ mode: 'local', auth: ['code'] });
+  expect(wire.readVerified(json('verify'))).toMatchObject({ role: 'owner', expiresAt: expect.any(Number) });
+  const status = wire.readRoomStatus(json('status'));
+  expect(status).toMatchObject({ version: '0.1.0', mode: 'local', dataDir: '/home/ada/.room' });
+  expect(status.startedAt).toBe(Date.parse('2026-11-20T12:00:00.250Z'));
+});
+
+test('the answers to what a person does are read', async () => {
+  expect(await answering('handshake').handshake('c')).toBe('T');
+  expect(await answering('ws-ticket').ticket()).toBe('T');
+  expect(await answering('connect').connect('claude', null)).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
+  expect((await answering('disconnect').disconnect('codex')).removed).toContain('~/.codex/auth.json');
+  expect(await answering('disconnect-failed').disconnect('codex')).toMatchObject({ ok: false, reason: expect.any(String) });
+});
+
+test('problems give their code and words', async () => {
+  const failed = async (name: string, status: number) =>
+    answering(name, status)
+      .connect('codex', null)
+      .catch((error: unknown) => error as ApiError);
+  expect(await failed('problem-not-installed', 409)).toMatchObject({ code: 'not_installed', message: expect.stringContaining('npm') });
+  expect(await failed('problem-sign-in', 401)).toMatchObject({ unauthorized: true });
+});
+
+test('socket messages are read', () => {
+  expect(wire.readMessage(golden('ws-hello'))).toMatchObject({ type: 'hello', boot: 'r1', build: 'b1', now: expect.any(Number) });
+  expect(wire.readMessage(golden('ws-subscribed'))).toEqual({ type: 'subscribed', channels: ['providers'], denied: ['x'] });
+  expect(wire.readMessage(golden('ws-pong'))).toEqual({ type: 'pong' });
+  expect(wire.readMessage(golden('ws-gap'))).toMatchObject({ type: 'gap' });
+  expect(wire.readMessage(golden('ws-auth-expiring'))).toMatchObject({ type: 'auth_expiring', at: expect.any(Number) });
+  expect(wire.readMessage(golden('ws-error'))).toMatchObject({ type: 'error', code: 'unknown_type' });
+  const event = (name: string) => {
+    const message = wire.readMessage(golden(name));
+    if (message?.type !== 'event') throw new Error(`${name} is an event`);
+    return message;
+  };
+  expect(wire.readLinesEvent(event('ws-line').data)?.lines).toHaveLength(2);
+  expect(wire.readSession(event('ws-snapshot').data)?.lines).toHaveLength(2);
+  expect(wire.readSession(event('ws-status').data)).toMatchObject({ awaitingInput: true, lines: [] });
+  expect(event('ws-provider').name).toBe('providers:auth_status');
+});
