@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::WIDTHS;
 use crate::provider::{Provider, built_in};
 use crate::replay::{ReplayEvent, Summary, replay};
 use crate::{Event, Scanner, Size};
@@ -120,6 +121,34 @@ fn nothing_is_announced_cut_off_wherever_the_output_stops() {
             for event in &events {
                 let name = &recording.name;
                 assert!(is_whole(&recording, event), "{name} stopped after {end}: {event:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn plain_programs_give_their_answer_in_any_terminal() {
+    let plain = |name: &str| {
+        name.starts_with("codex-device")
+            || name.starts_with("codex-0.144.5")
+            || name.starts_with("codex-browser")
+            || (name.starts_with("claude")
+                && !name.contains("tui")
+                && !name.contains("setup-token"))
+    };
+    let recordings = recordings();
+    let plain: Vec<&Recording> = recordings.iter().filter(|one| plain(&one.name)).collect();
+    assert!(plain.len() >= 20, "the fixtures are there");
+    for recording in plain {
+        for cols in WIDTHS {
+            for rows in [3, 10, 60] {
+                let mut last = None;
+                let size = Size { cols, rows };
+                replay(&recording.provider, size, None, &recording.bytes, |event| {
+                    last = Some(event);
+                });
+                let expected = ReplayEvent::Summary(recording.expected.clone());
+                assert_eq!(last, Some(expected), "{} at {cols} × {rows}", recording.name);
             }
         }
     }
