@@ -18,16 +18,16 @@ use crate::room::{asks_for_input, id, text};
 /// The shortest limit that Room takes, and what ending the programs may take.
 const LIMIT: Duration = Duration::from_secs(40);
 
-struct World {
-    app: TestApp,
+pub(crate) struct World {
+    pub(crate) app: TestApp,
     clis: PathBuf,
     proxy: Proxy,
-    openai: OpenAi,
-    anthropic: Anthropic,
+    pub(crate) openai: OpenAi,
+    pub(crate) anthropic: Anthropic,
 }
 
 impl World {
-    async fn new(test: &str) -> Option<Self> {
+    pub(crate) async fn new(test: &str) -> Option<Self> {
         Self::with(test, |setup| setup).await
     }
 
@@ -53,7 +53,7 @@ impl World {
             .unwrap()
     }
 
-    fn codex_is_signed_in(&self) -> bool {
+    pub(crate) fn codex_is_signed_in(&self) -> bool {
         let output = self.run("codex", &["login", "status"]);
         let said = String::from_utf8(output.stderr).unwrap();
         let signed_in = output.status.success();
@@ -62,7 +62,7 @@ impl World {
         signed_in
     }
 
-    fn claude_is_signed_in(&self) -> bool {
+    pub(crate) fn claude_is_signed_in(&self) -> bool {
         let output = self.run("claude", &["auth", "status"]);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(report["loggedIn"], output.status.success(), "{report}");

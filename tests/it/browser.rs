@@ -1,0 +1,192 @@
+//! A person with a browser, on a phone and at a desk: the page on the real server, with the fake
+//! programs and with the real ones.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use room_tests::app::TestApp;
+use serde_json::Value;
+
+use crate::real_logins::World;
+use crate::room::Room;
+
+/// What the browser's person looks at.
+#[derive(Clone, Copy)]
+struct Look {
+    view: &'static str,
+    theme: &'static str,
+}
+
+const PHONE: Look = Look { view: "phone", theme: "light" };
+const DESKTOP: Look = Look { view: "desktop", theme: "dark" };
+/// Only for pictures to look at: `ROOM_TEST_SHOTS=folder cargo test --test it browser`.
+const MORE: [Look; 2] =
+    [Look { view: "phone", theme: "dark" }, Look { view: "desktop", theme: "light" }];
+
+/// The script in its browser, until it is done or dropped.
+struct Person {
+    script: Child,
+    says: BufReader<ChildStdout>,
+    hears: ChildStdin,
+}
+
+impl Person {
+    fn open(app: &TestApp, chromium: &Path, look: Look) -> Self {
+        let link = one_time_link(app);
+        let mut script = Command::new("node")
+            .arg(ui().join("browser/sign-in.mjs"))
+            .env("CHROMIUM", chromium)
+            .env("LINK", link)
+            .env("VIEW", look.view)
+            .env("THEME", look.theme)
+            .env("SHOTS", std::env::var("ROOM_TEST_SHOTS").unwrap_or_default())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let says = BufReader::new(script.stdout.take().unwrap());
+        let hears = script.stdin.take().unwrap();
+        Self { script, says, hears }
+    }
+
+    /// The next thing the person sees, which must be of that step.
+    fn expect(&mut self, step: &str) -> Value {
+        let mut line = String::new();
+        self.says.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "the browser gave up before {step}");
+        let said: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(said["step"], step, "{said}");
+        said
+    }
+
+    fn tell(&mut self, text: &str) {
+        writeln!(self.hears, "{text}").unwrap();
+    }
+
+    fn leave(mut self) {
+        self.expect("done");
+        self.tell("goodbye");
+        assert!(self.script.wait().unwrap().success());
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+/// What the vendors and the programs themselves say while a person signs in and out.
+trait Vendors {
+    fn approve(&self, code: &str);
+    fn paste(&self, link: &str) -> String;
+    fn signed_in(&self, program: &str) -> bool;
+}
+
+fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
+    let mut person = Person::open(app, chromium, look);
+    let seen = person.expect("codex");
+    assert_eq!(seen["link"], "https://auth.openai.com/codex/device");
+    vendors.approve(seen["code"].as_str().unwrap());
+    person.tell("approved");
+    let seen = person.expect("claude");
+    assert!(vendors.signed_in("codex"), "the program itself agrees");
+    person.tell(&vendors.paste(seen["link"].as_str().unwrap()));
+    person.expect("cancelled");
+    assert!(vendors.signed_in("claude"));
+    assert!(vendors.signed_in("codex"), "a cancelled sign-in keeps the earlier one");
+    person.tell("go on");
+    person.leave();
+    assert!(!vendors.signed_in("codex") && !vendors.signed_in("claude"));
+}
+
+impl Vendors for Room {
+    fn approve(&self, _: &str) {
+        self.control.approve();
+    }
+
+    fn paste(&self, link: &str) -> String {
+        let (_, state) = link.rsplit_once("&state=").unwrap();
+        format!("good-abcdefcode#{state}")
+    }
+
+    fn signed_in(&self, program: &str) -> bool {
+        let home = self.app.home();
+        match program {
+            "codex" => home.codex().join("auth.json").exists(),
+            _ => home.claude().join(".credentials.json").exists(),
+        }
+    }
+}
+
+impl Vendors for World {
+    fn approve(&self, code: &str) {
+        self.openai.approve(code).unwrap();
+    }
+
+    fn paste(&self, link: &str) -> String {
+        self.anthropic.sign_in(link).unwrap()
+    }
+
+    fn signed_in(&self, program: &str) -> bool {
+        match program {
+            "codex" => self.codex_is_signed_in(),
+            _ => self.claude_is_signed_in(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_signs_the_fake_programs_in_and_out() {
+    let Some(chromium) = chromium_for("a_phone_signs_the_fake_programs_in_and_out") else { return };
+    let room = Room::start().await;
+    walk(&room.app, &room, &chromium, PHONE);
+    for look in more() {
+        let room = Room::start().await;
+        walk(&room.app, &room, &chromium, look);
+    }
+}
+
+#[tokio::test]
+async fn a_desktop_signs_the_real_programs_in_and_out() {
+    let test = "a_desktop_signs_the_real_programs_in_and_out";
+    let Some(chromium) = chromium_for(test) else { return };
+    let Some(world) = World::new(test).await else { return };
+    walk(&world.app, &world, &chromium, DESKTOP);
+    for look in more() {
+        let Some(world) = World::new(test).await else { return };
+        walk(&world.app, &world, &chromium, look);
+    }
+}
+
+fn more() -> impl Iterator<Item = Look> {
+    let wanted = std::env::var_os("ROOM_TEST_SHOTS").is_some();
+    MORE.into_iter().filter(move |_| wanted)
+}
+
+fn one_time_link(app: &TestApp) -> String {
+    let output = app.command(&["open", "--no-open"]).unwrap().output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let link = printed.split_whitespace().find(|word| word.contains("/#code="));
+    link.unwrap_or_else(|| panic!("a link in {printed:?}")).to_owned()
+}
+
+fn ui() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("ui")
+}
+
+/// Chromium and what drives it, or nothing after telling that `test` did not run.
+#[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
+fn chromium_for(test: &str) -> Option<PathBuf> {
+    let named = std::env::var("ROOM_TEST_BROWSER");
+    let chromium = PathBuf::from(named.as_deref().unwrap_or("/usr/bin/chromium"));
+    let driver = ui().join("node_modules/playwright-core");
+    if chromium.is_file() && driver.is_dir() {
+        return Some(chromium);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: no Chromium or no driver");
+    eprintln!("NOT RUN: {test}: left out, or no Chromium, or no npm packages in ui");
+    None
+}

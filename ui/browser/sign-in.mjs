@@ -1,0 +1,132 @@
+// A person with a browser signs both providers in and out again, on the real server. Started by
+// `tests/it/browser.rs`, which plays the vendors: this script writes one JSON object a line for each
+// thing it needs of them, and waits for a line in answer.
+//
+// LINK is the one-time link; VIEW `phone` or `desktop`; THEME `light` or `dark`; SHOTS a folder for
+// pictures, or nothing.
+
+import assert from 'node:assert/strict';
+import { createInterface } from 'node:readline';
+import { launch } from '../dev/browser.mjs';
+
+const { LINK, SHOTS, VIEW = 'phone', THEME = 'light' } = process.env;
+const PHONE = { viewport: { width: 393, height: 852 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+const DESKTOP = { viewport: { width: 1280, height: 800 } };
+
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const id = (name) => `[data-testid="${name}"]`;
+
+/** Tells the test what the person sees, and waits for the vendors' side of it. */
+async function ask(what) {
+  console.log(JSON.stringify(what));
+  return (await answers.next()).value;
+}
+
+const browser = await launch();
+const context = await browser.newContext({
+  ...(VIEW === 'phone' ? PHONE : DESKTOP),
+  colorScheme: THEME,
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
+const page = await context.newPage();
+const problems = [];
+page.on('console', (message) => {
+  if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+});
+page.on('pageerror', (error) => problems.push(error.message));
+page.on('requestfinished', (request) => {
+  if (new URL(request.url()).origin !== new URL(LINK).origin) problems.push(`foreign request: ${request.url()}`);
+});
+
+async function shot(name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${name} scrolls sideways by ${wide} px`);
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${VIEW}-${THEME}-${name}.png` });
+}
+
+async function live() {
+  await page.waitForSelector('[data-testid=link-chip][data-phase=live]');
+}
+
+async function signInCodex() {
+  await page.click(id('needs-codex'));
+  await page.click(id('start'));
+  await page.waitForSelector(id('device-code'));
+  const code = await page.textContent(id('device-code'));
+  const link = await page.getAttribute(id('copy-and-open'), 'href');
+  await page.click('.code');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), code);
+  await shot('codex-code');
+  await ask({ step: 'codex', code, link });
+  await page.waitForSelector(id('login-done'));
+  await shot('codex-done');
+}
+
+async function signInClaude() {
+  await page.click(id('tab-providers'));
+  await page.click(id('connect-claude'));
+  await page.waitForSelector(`${id('paste-input')}:enabled`);
+  const link = await page.getAttribute(id('open-link'), 'href');
+  await shot('claude-link');
+  const code = await ask({ step: 'claude', link });
+  await page.fill(id('paste-input'), `  ${code} `);
+  await page.press(id('paste-input'), 'Enter');
+  await page.waitForSelector(id('login-done'));
+  await shot('claude-done');
+  assert.ok(!(await page.content()).includes(code), 'the pasted code is on the page');
+}
+
+async function cancelCodex() {
+  await page.goto(new URL('/providers/codex/connect', LINK).href);
+  await live();
+  await page.click(id('start'));
+  await page.waitForSelector(id('device-code'));
+  await page.click(id('cancel'));
+  await page.waitForSelector(id('canceled'));
+  await shot('codex-cancelled');
+  await ask({ step: 'cancelled' });
+}
+
+async function signOut(provider) {
+  await page.click(id('tab-providers'));
+  await page.click(id(`disconnect-${provider}`));
+  await page.waitForSelector(id('confirm'));
+  await shot(`${provider}-disconnect`);
+  await page.click(id('confirm-yes'));
+  await page.waitForSelector(id(`outcome-${provider}`));
+  await shot(`${provider}-disconnected`);
+}
+
+try {
+  await page.goto(LINK);
+  await live();
+  assert.equal(new URL(page.url()).hash, '', 'the code is gone from the address');
+  await shot('overview');
+  await signInCodex();
+  await signInClaude();
+  await page.click(id('tab-providers'));
+  await page.waitForSelector(id('disconnect-codex'));
+  await shot('providers');
+  await cancelCodex();
+  await signOut('codex');
+  await signOut('claude');
+  await page.click(id('tab-settings'));
+  await shot('settings');
+
+  // The link was good once: a browser that comes with it again is told how to get another.
+  const stranger = await browser.newContext({ ...(VIEW === 'phone' ? PHONE : DESKTOP), colorScheme: THEME });
+  const other = await stranger.newPage();
+  await other.goto(LINK);
+  await other.waitForSelector(id('connect-reason'));
+  if (SHOTS) await other.screenshot({ path: `${SHOTS}/${VIEW}-${THEME}-used-link.png` });
+
+  assert.deepEqual(problems, []);
+  await ask({ step: 'done' });
+} catch (error) {
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${VIEW}-${THEME}-failed.png` });
+  console.error(error, problems);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+process.exit();
