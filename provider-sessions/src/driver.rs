@@ -120,7 +120,7 @@ async fn settle(
             return inner.apply(live, Input::NotKept(error.to_string()));
         }
     }
-    let answer = inner.ask(provider, None, Some(live.id)).await;
+    let answer = inner.confirm(provider, live.id).await;
     inner.apply(live, Input::Answered(answer));
 }
 

@@ -19,8 +19,8 @@ use crate::launcher::{Launcher, Spec};
 use crate::login::{Ending, Input, Limits, Login};
 use crate::paste::clean_paste;
 use crate::process::run;
-use crate::provider::Provider;
-use crate::session::{Line, SessionId, SessionView, Stream};
+use crate::provider::{HomeStrategy, Provider};
+use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
 use crate::status::{self, Answer, PROBE_LIMIT, ProviderStatus};
 use crate::sweep::{DirectoryMark, Marker, MarkerScope, sweep};
 
@@ -336,7 +336,7 @@ impl SessionManager {
         {
             let mut login = live.login();
             let step = login.view().step;
-            let cancellable = !matches!(step, crate::session::Step::Verifying);
+            let cancellable = !matches!(step, Step::Verifying);
             if cancellable && login.apply(Input::Ending(Ending::Cancelled), &row, Timestamp::now())
             {
                 self.0.observer.status(login.view());
@@ -465,6 +465,16 @@ impl Inner {
         answer.connected.ok_or_else(|| answer.error.unwrap_or_default())
     }
 
+    /// Asks in the person's folder and writes the answer into the cache before anyone is told that
+    /// a sign-in is done: a page that goes on to the list must find it there.
+    pub(crate) async fn confirm(&self, row: &Provider, session: SessionId) -> Result<bool, String> {
+        let answer = self.answer(row, None, Some(session)).await;
+        if let Ok(index) = self.index(&row.id) {
+            self.update_status(index, |status| status.take(answer.clone()));
+        }
+        answer.connected.ok_or_else(|| answer.error.unwrap_or_default())
+    }
+
     async fn answer(
         &self,
         row: &Provider,
@@ -475,9 +485,14 @@ impl Inner {
             let error = Some(format!("{} is not installed", row.program));
             return Answer { error, ..Answer::default() };
         };
+        let folder = moved_to.map_or_else(|| self.folder(row), Path::to_owned);
+        // Before its first sign-in the folder may not exist, and codex fails on that instead of
+        // saying that nobody is signed in.
+        if row.home.strategy == HomeStrategy::Scratch && !folder.exists() {
+            return Answer { connected: Some(false), ..Answer::default() };
+        }
         let args = row.status.args().to_vec();
         let spec = self.spec(row, program, args, moved_to, session);
-        let folder = moved_to.map_or_else(|| self.folder(row), Path::to_owned);
         status::ask(row, self.launcher(), spec, &folder).await
     }
 
@@ -515,7 +530,8 @@ impl Inner {
                     status.session = None;
                 }
             });
-            if !self.stopping.is_cancelled() {
+            let confirmed = live.login().view().status == Status::Completed;
+            if !confirmed && !self.stopping.is_cancelled() {
                 self.probe(index).await;
             }
         }
@@ -582,12 +598,7 @@ impl Inner {
             status.version_note =
                 version.as_deref().and_then(|found| status::version_note(found, &row.tested));
             status.version = version;
-            status.connected = answer.connected;
-            status.method = answer.method;
-            status.account = answer.account;
-            status.plan = answer.plan;
-            status.error = answer.error;
-            status.checked_at = Some(Timestamp::now());
+            status.take(answer);
         });
     }
 

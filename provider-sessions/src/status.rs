@@ -50,6 +50,16 @@ pub struct ProviderStatus {
     pub session: Option<SessionId>,
 }
 
+impl ProviderStatus {
+    /// Replaces what an answer speaks of.
+    pub(crate) fn take(&mut self, answer: Answer) {
+        let Answer { connected, method, account, plan, error } = answer;
+        (self.connected, self.method, self.account) = (connected, method, account);
+        (self.plan, self.error) = (plan, error);
+        self.checked_at = Some(Timestamp::now());
+    }
+}
+
 /// What one answer of the status command says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Answer {

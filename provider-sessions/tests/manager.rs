@@ -127,6 +127,7 @@ async fn codex_is_signed_in_by_a_code_and_out_again() {
     let view = bench.until(id, |view| !view.is_active()).await;
     assert_eq!((view.status, failure(&view), view.exit_code), (Status::Completed, None, Some(0)));
     assert!(bench.stored(".codex/auth.json").is_some());
+    assert_eq!(bench.manager.status()[0].connected, Some(true), "known before it is told");
     let status = bench.manager.verify("codex").await.unwrap();
     assert_eq!((status.installed, status.connected), (true, Some(true)));
     assert_eq!(status.version.as_deref(), Some("0.169.0"));

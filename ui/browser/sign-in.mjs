@@ -69,7 +69,9 @@ async function signInClaude() {
   const link = await page.getAttribute(id('open-link'), 'href');
   await shot('claude-link');
   const code = await ask({ step: 'claude', link });
-  await page.fill(id('paste-input'), `  ${code} `);
+  await page.evaluate((text) => navigator.clipboard.writeText(text), ` ${code}\n`);
+  await page.click(id('paste-button'));
+  await page.waitForFunction((text) => document.querySelector('[data-testid=paste-input]')?.value === text, code);
   await page.press(id('paste-input'), 'Enter');
   await page.waitForSelector(id('login-done'));
   await shot('claude-done');
@@ -79,6 +81,8 @@ async function signInClaude() {
 async function cancelCodex() {
   await page.goto(new URL('/providers/codex/connect', LINK).href);
   await live();
+  // What became of the last sign-in is still there to read.
+  await page.click(id('afresh'));
   await page.click(id('start'));
   await page.waitForSelector(id('device-code'));
   await page.click(id('cancel'));

@@ -167,7 +167,7 @@ fn secure(response: &mut Response, path: &str, app: &AppState) {
     set(HeaderName::from_static("origin-agent-cluster"), "?1");
     set(
         HeaderName::from_static("permissions-policy"),
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=()",
+        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=(self)",
     );
     headers.insert(http::header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
     if api || !headers.contains_key(CACHE_CONTROL) {
