@@ -1,34 +1,31 @@
 //! Every sign-in of this server: one live one a provider, the finished ones for a while, and what
 //! is known of the providers. The only way in from outside.
 
+mod leftovers;
+mod live;
+mod programs;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::live::Live;
 use crate::driver::{Start, drive};
-use crate::environment::{child_environment, find_program};
+use crate::environment::find_program;
 use crate::error::SessionError;
 use crate::home;
-use crate::launcher::{Launcher, Spec};
+use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
 use crate::paste::clean_paste;
-use crate::process::run;
-use crate::provider::{HomeStrategy, Provider};
+use crate::provider::Provider;
 use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
-use crate::status::{self, Answer, PROBE_LIMIT, ProviderStatus};
-use crate::sweep::{DirectoryMark, Marker, MarkerScope, sweep};
-
-/// How often credential files and programs are looked at for changes made outside Room.
-const WATCH: Duration = Duration::from_secs(2);
-
-/// A logout asks the vendor to revoke; without network it gives up by itself sooner than this.
-const LOGOUT_LIMIT: Duration = Duration::from_secs(30);
+use crate::status::ProviderStatus;
+use crate::sweep::DirectoryMark;
 
 /// [`SessionManager::cancel`] answers by then, whatever the tree does.
 const CANCEL_LIMIT: Duration = Duration::from_secs(8);
@@ -87,47 +84,6 @@ pub struct Disconnected {
     pub error: Option<String>,
     /// When it was checked.
     pub at: Timestamp,
-}
-
-/// One sign-in with its task; finished ones keep only the view.
-pub(crate) struct Live {
-    pub(crate) id: SessionId,
-    login: Mutex<Login>,
-    pastes: mpsc::Sender<String>,
-    ending: watch::Sender<Option<Ending>>,
-    /// True when the task is over and nothing of the sign-in runs any more.
-    done: watch::Sender<bool>,
-}
-
-impl Live {
-    /// Asks for the end; the first reason stands.
-    pub(crate) fn end(&self, why: Ending) {
-        self.ending.send_if_modified(|ending| {
-            let first = ending.is_none();
-            ending.get_or_insert(why);
-            first
-        });
-    }
-
-    /// Resolves when the end is asked for.
-    pub(crate) async fn ending(&self) -> Ending {
-        let mut ending = self.ending.subscribe();
-        let asked = ending.wait_for(Option::is_some).await;
-        asked.ok().and_then(|why| *why).unwrap_or(Ending::Shutdown)
-    }
-
-    pub(crate) fn is_active(&self) -> bool {
-        self.login().view().is_active()
-    }
-
-    async fn done(&self) {
-        // The sender lives in `self`, so this only ends with the value.
-        let _ = self.done.subscribe().wait_for(|done| *done).await;
-    }
-
-    fn login(&self) -> MutexGuard<'_, Login> {
-        lock(&self.login)
-    }
 }
 
 /// One provider's place: its row, its latest sign-in, its lock for what must not overlap.
@@ -255,14 +211,7 @@ impl SessionManager {
                 return Err(SessionError::WouldSignOut { name: row.name.clone(), reason });
             }
         };
-        let (pastes, typed) = mpsc::channel(1);
-        let live = Arc::new(Live {
-            id,
-            login: Mutex::new(login),
-            pastes,
-            ending: watch::Sender::new(None),
-            done: watch::Sender::new(false),
-        });
+        let (live, typed) = Live::new(login);
         *lock(&slot.latest) = Some(Arc::clone(&live));
         inner.remember(&live);
         let view = live.login().view().clone();
@@ -317,8 +266,9 @@ impl SessionManager {
         }
         let method = row.method(Some(&view.method)).ok_or(SessionError::UnknownMethod)?;
         let code = clean_paste(method, &row.scan, view.verification_url.as_deref(), text)?;
-        // Room for one: while it is full, the earlier code has not been typed yet.
-        live.pastes.try_send(code).map_err(|_| SessionError::NotAsked)?;
+        if !live.paste(code) {
+            return Err(SessionError::NotAsked);
+        }
         if login.apply(Input::Pasted, &row, Timestamp::now()) {
             self.0.observer.status(login.view());
         }
@@ -433,69 +383,6 @@ impl Inner {
         }
     }
 
-    /// What a run of the row's program is started with.
-    pub(crate) fn spec(
-        &self,
-        row: &Provider,
-        program: PathBuf,
-        args: Vec<String>,
-        moved_to: Option<&Path>,
-        session: Option<SessionId>,
-    ) -> Spec {
-        let moved = moved_to.map(|path| path.to_string_lossy().into_owned());
-        let folder = moved.or_else(|| self.variable(&row.home.variable).map(ToOwned::to_owned));
-        let extra = folder.map(|folder| (row.home.variable.clone(), folder));
-        let env = child_environment(
-            &self.settings.environment,
-            &self.settings.provider_home,
-            extra.as_slice(),
-        );
-        let marker = Marker::new(&self.mark, session.unwrap_or_else(SessionId::random));
-        Spec { program, args, env, cwd: self.work_dir(), marker, input: None }
-    }
-
-    /// Asks the row's program whether it is signed in, in the person's folder or another one.
-    pub(crate) async fn ask(
-        &self,
-        row: &Provider,
-        moved_to: Option<&Path>,
-        session: Option<SessionId>,
-    ) -> Result<bool, String> {
-        let answer = self.answer(row, moved_to, session).await;
-        answer.connected.ok_or_else(|| answer.error.unwrap_or_default())
-    }
-
-    /// Asks in the person's folder and writes the answer into the cache before anyone is told that
-    /// a sign-in is done: a page that goes on to the list must find it there.
-    pub(crate) async fn confirm(&self, row: &Provider, session: SessionId) -> Result<bool, String> {
-        let answer = self.answer(row, None, Some(session)).await;
-        if let Ok(index) = self.index(&row.id) {
-            self.update_status(index, |status| status.take(answer.clone()));
-        }
-        answer.connected.ok_or_else(|| answer.error.unwrap_or_default())
-    }
-
-    async fn answer(
-        &self,
-        row: &Provider,
-        moved_to: Option<&Path>,
-        session: Option<SessionId>,
-    ) -> Answer {
-        let Some(program) = self.program(row) else {
-            let error = Some(format!("{} is not installed", row.program));
-            return Answer { error, ..Answer::default() };
-        };
-        let folder = moved_to.map_or_else(|| self.folder(row), Path::to_owned);
-        // Before its first sign-in the folder may not exist, and codex fails on that instead of
-        // saying that nobody is signed in.
-        if row.home.strategy == HomeStrategy::Scratch && !folder.exists() {
-            return Answer { connected: Some(false), ..Answer::default() };
-        }
-        let args = row.status.args().to_vec();
-        let spec = self.spec(row, program, args, moved_to, session);
-        status::ask(row, self.launcher(), spec, &folder).await
-    }
-
     /// Tells a sign-in what happened, and the observer what changed.
     pub(crate) fn apply(&self, live: &Live, input: Input) {
         let row = self.row_of(live);
@@ -523,7 +410,7 @@ impl Inner {
     /// The task of a sign-in is over: forget it as the live one, look at what is true now.
     pub(crate) async fn finished(self: &Arc<Self>, live: &Live) {
         let provider = live.login().view().provider.clone();
-        live.done.send_replace(true);
+        live.finish();
         if let Ok(index) = self.index(&provider) {
             self.update_status(index, |status| {
                 if status.session == Some(live.id) {
@@ -564,156 +451,6 @@ impl Inner {
         if statuses[index] != before {
             self.observer.provider(&statuses[index]);
         }
-    }
-
-    /// Asks the program and writes the answer into the cache; askers at the same time share it.
-    async fn probe(&self, index: usize) {
-        let asked_at = Timestamp::now();
-        let slot = &self.slots[index];
-        let _asking = slot.asking.lock().await;
-        self.clean_start().await;
-        if lock(&self.statuses)[index].checked_at.is_some_and(|at| at >= asked_at) {
-            return;
-        }
-        let row = &slot.provider;
-        let Some(program) = self.program(row) else {
-            return self.update_status(index, |status| {
-                *status = ProviderStatus {
-                    provider: row.id.clone(),
-                    connected: Some(false),
-                    checked_at: Some(Timestamp::now()),
-                    requested_at: status.requested_at,
-                    disconnected_at: status.disconnected_at,
-                    session: status.session,
-                    ..ProviderStatus::default()
-                };
-            });
-        };
-        let spec = self.spec(row, program, vec!["--version".to_owned()], None, None);
-        let version = run(self.launcher(), spec, PROBE_LIMIT).await.ok();
-        let version = version.and_then(|output| status::read_version(&output.stdout));
-        let answer = self.answer(row, None, None).await;
-        self.update_status(index, |status| {
-            status.installed = true;
-            status.version_note =
-                version.as_deref().and_then(|found| status::version_note(found, &row.tested));
-            status.version = version;
-            status.take(answer);
-        });
-    }
-
-    /// Probes now, and again whenever the program or its credentials change on disk.
-    async fn watch(&self, index: usize) {
-        let row = &self.slots[index].provider;
-        let mut seen = None;
-        loop {
-            let found = self.fingerprint(row);
-            if seen.as_ref() != Some(&found) {
-                seen = Some(found);
-                tokio::select! {
-                    () = self.probe(index) => {}
-                    () = self.stopping.cancelled() => return,
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(WATCH) => {}
-                () = self.stopping.cancelled() => return,
-            }
-        }
-    }
-
-    /// What changes when a person signs in, signs out, installs or updates outside Room.
-    fn fingerprint(&self, row: &Provider) -> Vec<Option<(std::time::SystemTime, u64)>> {
-        let folder = self.folder(row);
-        let credentials = row.home.credentials.iter().map(|file| folder.join(file));
-        let look = |path: PathBuf| {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        credentials.chain(self.program(row)).map(look).collect()
-    }
-
-    async fn disconnect(self: Arc<Self>, index: usize) -> Result<Disconnected, SessionError> {
-        let slot = &self.slots[index];
-        let row = &slot.provider;
-        let _changing = slot.changing.lock().await;
-        self.clean_start().await;
-        let latest = lock(&slot.latest).clone();
-        if let Some(live) = latest {
-            live.end(Ending::Cancelled);
-            live.done().await;
-        }
-        let program = self.program(row).ok_or_else(|| SessionError::NotInstalled {
-            program: row.program.clone(),
-            command: row.install_command(),
-        })?;
-        let folder = self.folder(row);
-        let files: Vec<PathBuf> =
-            row.home.credentials.iter().map(|file| folder.join(file)).collect();
-        let there: Vec<PathBuf> = files.into_iter().filter(|file| file.exists()).collect();
-        let spec = self.spec(row, program, row.logout.args.clone(), None, None);
-        let logout = run(self.launcher(), spec, LOGOUT_LIMIT).await;
-        let failed = match logout {
-            Ok(output) if output.timed_out => Some("the sign-out took too long".to_owned()),
-            Ok(output) if output.exit.code == Some(0) => None,
-            Ok(output) => Some(format!("the sign-out ended with code {:?}", output.exit.code)),
-            Err(error) => Some(error.to_string()),
-        };
-        self.probe(index).await;
-        let now = lock(&self.statuses)[index].clone();
-        let ok = now.connected == Some(false);
-        let at = now.checked_at.unwrap_or_else(Timestamp::now);
-        if ok {
-            self.update_status(index, |status| status.disconnected_at = Some(at));
-        }
-        let still = || format!("{} still says that it is signed in", row.name);
-        let error = if ok { None } else { failed.or(now.error).or_else(|| Some(still())) };
-        let removed = there.into_iter().filter(|file| !file.exists()).collect();
-        Ok(Disconnected { ok, removed, error, at })
-    }
-
-    /// Ends what carries one sign-in's marker and escaped its launcher.
-    pub(crate) async fn sweep(&self, id: SessionId) {
-        let scope = MarkerScope::Session(Marker::new(&self.mark, id));
-        let swept = tokio::task::spawn_blocking(move || sweep(&scope)).await;
-        if let Ok(swept) = swept
-            && swept.killed > 0
-        {
-            tracing::warn!(session = %id, killed = swept.killed, "processes outlived their login");
-        }
-    }
-
-    /// Once: ends what an earlier, killed server of this data directory left behind.
-    async fn clean_start(&self) {
-        self.swept.get_or_init(|| self.sweep_leftovers()).await;
-    }
-
-    async fn sweep_leftovers(&self) {
-        let mark = self.mark.clone();
-        let folders: Vec<PathBuf> = self.rows.iter().map(|row| self.folder(row)).collect();
-        let work = self.work_dir();
-        let swept = tokio::task::spawn_blocking(move || {
-            let swept = sweep(&MarkerScope::Directory(mark.clone()));
-            for folder in folders {
-                if let Err(error) = home::discard_leftovers(&folder, &mark) {
-                    tracing::warn!(%error, "scratch homes of a killed server not removed");
-                }
-            }
-            if let Err(error) = home::private_dir(&work) {
-                tracing::warn!(%error, "no folder for programs to start in");
-            }
-            swept
-        });
-        if let Ok(swept) = swept.await
-            && swept.killed > 0
-        {
-            tracing::warn!(killed = swept.killed, "ended processes of a killed server");
-        }
-    }
-
-    /// Where programs start: a folder with nothing in it that they could take for a project.
-    fn work_dir(&self) -> PathBuf {
-        self.settings.data_dir.join("work")
     }
 }
 
