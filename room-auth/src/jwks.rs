@@ -175,3 +175,6 @@ impl KeySet {
         self.keys().any(|key| key.algorithm() == algorithm)
     }
 }
+
+#[cfg(test)]
+mod tests;
