@@ -11,9 +11,10 @@ use std::time::Duration;
 use crate::error::Reason;
 use crate::hmac::LegacySecrets;
 use crate::identity::{Role, Standing};
-use crate::jwks::KeySet;
-use crate::jws::{Algorithm, Header, HeaderAlgorithm};
+use crate::jwks::{KeySet, KeyStore, NoKeys, Now, Slot};
+use crate::jws::{self, Algorithm, Compact, Header, HeaderAlgorithm, JwsFault};
 use crate::jwt::claims::{IssuedAt, Lifetime};
+use crate::principal::SigningKey;
 
 /// The audience of Room's tokens unless another is set.
 pub const DEFAULT_AUDIENCE: &str = "quoroom-runtime";
@@ -36,8 +37,100 @@ pub const MAX_LIFETIME: Duration = Duration::from_hours(24);
 pub(crate) enum PolicyKeys {
     /// A fixed set: tests, and machines that cannot reach the issuer.
     Static(Arc<KeySet>),
+    /// A set that is fetched.
+    Remote(Arc<KeyStore>),
     /// The shared secrets of the legacy issuer.
     Legacy(Arc<LegacySecrets>),
+}
+
+/// Why a signature was not verified.
+#[derive(Debug)]
+pub(crate) enum KeyRefusal {
+    Token(JwsFault),
+    NoKeys(NoKeys),
+}
+
+impl From<JwsFault> for KeyRefusal {
+    fn from(fault: JwsFault) -> Self {
+        Self::Token(fault)
+    }
+}
+
+impl PolicyKeys {
+    /// The generation of the keys, if there are any to verify with.
+    pub(crate) fn generation(&self, now: &Now) -> Result<u64, KeyRefusal> {
+        match self {
+            Self::Static(_) => Ok(0),
+            Self::Remote(store) => {
+                store.current(now).map(|set| set.generation).map_err(KeyRefusal::NoKeys)
+            }
+            Self::Legacy(secrets) if secrets.is_past_sunset(now.wall) => {
+                Err(JwsFault::Algorithm.into())
+            }
+            Self::Legacy(_) => Ok(0),
+        }
+    }
+
+    /// Which key signed a token, and the generation of the set it belongs to.
+    pub(crate) fn verify(
+        &self,
+        compact: &Compact<'_>,
+        header: &Header<'_>,
+        now: &Now,
+    ) -> Result<(SigningKey, u64), KeyRefusal> {
+        match self {
+            Self::Static(keys) => Ok((verify_by_kid(keys, compact, header)?, 0)),
+            Self::Remote(store) => {
+                let set = store.current(now).map_err(KeyRefusal::NoKeys)?;
+                let keys = set.keys().ok_or(KeyRefusal::NoKeys(NoKeys::NeverFetched))?;
+                Ok((verify_by_kid(keys, compact, header)?, set.generation))
+            }
+            Self::Legacy(secrets) => {
+                let generation = self.generation(now)?;
+                let key = secrets.verify(compact.signing_input(), &compact.signature);
+                Ok((key.ok_or(JwsFault::Signature)?, generation))
+            }
+        }
+    }
+
+    /// Whether a key is still one of the issuer's.
+    pub(crate) fn has(&self, key: SigningKey, now: &Now) -> Result<bool, KeyRefusal> {
+        match (self, key) {
+            (Self::Static(keys), SigningKey::Public(thumbprint)) => Ok(keys.has(thumbprint)),
+            (Self::Remote(store), SigningKey::Public(thumbprint)) => {
+                let set = store.current(now).map_err(KeyRefusal::NoKeys)?;
+                Ok(set.keys().is_some_and(|keys| keys.has(thumbprint)))
+            }
+            (Self::Legacy(_), SigningKey::CurrentSecret | SigningKey::PreviousSecret) => {
+                Ok(self.generation(now).is_ok())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The store that may yet learn of a key.
+    pub(crate) fn store(&self) -> Option<&Arc<KeyStore>> {
+        match self {
+            Self::Remote(store) => Some(store),
+            Self::Static(_) | Self::Legacy(_) => None,
+        }
+    }
+}
+
+fn verify_by_kid(
+    keys: &KeySet,
+    compact: &Compact<'_>,
+    header: &Header<'_>,
+) -> Result<SigningKey, JwsFault> {
+    let kid = header.kid.as_deref().ok_or(JwsFault::KeyId)?;
+    match keys.find(kid) {
+        None => Err(JwsFault::UnknownKey),
+        Some(Slot::Ambiguous) => Err(JwsFault::AmbiguousKey),
+        Some(Slot::Key(key)) => {
+            jws::check(compact, header, key)?;
+            Ok(SigningKey::Public(key.thumbprint()))
+        }
+    }
 }
 
 /// Which role a token gives.
@@ -67,6 +160,11 @@ impl IssuerPolicy {
     /// An issuer whose keys never change while the server runs.
     pub fn static_keys(issuer: impl Into<String>, keys: KeySet) -> Self {
         Self::new(issuer.into(), PolicyKeys::Static(Arc::new(keys)))
+    }
+
+    /// An issuer whose keys are fetched; [`KeyStore::run`] has to be polled by someone.
+    pub fn jwks(issuer: impl Into<String>, keys: Arc<KeyStore>) -> Self {
+        Self::new(issuer.into(), PolicyKeys::Remote(keys))
     }
 
     /// The legacy issuer: HS256, [`LEGACY_ISSUER`], `user` and no role at all read as owner, no
@@ -165,7 +263,7 @@ impl IssuerPolicy {
 
     pub(crate) fn family(&self) -> Family {
         match self.keys {
-            PolicyKeys::Static(_) => Family::Public,
+            PolicyKeys::Static(_) | PolicyKeys::Remote(_) => Family::Public,
             PolicyKeys::Legacy(_) => Family::Secret,
         }
     }
@@ -188,12 +286,8 @@ impl IssuerPolicy {
         {
             return Err(Reason::Algorithm);
         }
-        match header.typ.as_deref() {
-            Some(typ) if !self.types.iter().any(|ours| ours.eq_ignore_ascii_case(typ)) => {
-                Err(Reason::Type)
-            }
-            _ => Ok(()),
-        }
+        let is_ours = |typ: &str| self.types.iter().any(|ours| ours.eq_ignore_ascii_case(typ));
+        if header.typ.as_deref().is_none_or(is_ours) { Ok(()) } else { Err(Reason::Type) }
     }
 
     /// What a role claim stands for.
@@ -323,6 +417,15 @@ pub enum ConfigFault {
         /// Whose policy.
         issuer: String,
     },
+    /// Cloudflare Access with a team that is no host name label.
+    #[error("Cloudflare Access: the team is not a name as in TEAM.cloudflareaccess.com")]
+    CloudflareTeam,
+    /// Cloudflare Access without the audience tag of the application.
+    #[error("Cloudflare Access: no audience tag")]
+    CloudflareAudience,
+    /// Cloudflare Access with nobody to let in.
+    #[error("Cloudflare Access: nobody has a role")]
+    CloudflareNobody,
     /// The legacy issuer cannot speak as a service: its secret is shared.
     #[error("the legacy issuer cannot be a service")]
     LegacyService,
@@ -346,7 +449,8 @@ impl fmt::Display for ConfigError {
 #[derive(Debug)]
 pub(crate) struct Issuers {
     policies: Vec<IssuerPolicy>,
-    by_name: HashMap<(Family, Box<str>), usize>,
+    by_public: HashMap<Box<str>, usize>,
+    by_secret: HashMap<Box<str>, usize>,
 }
 
 impl Issuers {
@@ -356,11 +460,14 @@ impl Issuers {
         legacy_beside_keys: bool,
         faults: &mut Vec<ConfigFault>,
     ) -> Self {
-        let mut by_name = HashMap::new();
+        let (mut by_public, mut by_secret) = (HashMap::new(), HashMap::new());
         for (index, policy) in policies.iter().enumerate() {
             policy.faults(faults);
-            let name = (policy.family(), policy.issuer.as_str().into());
-            if by_name.insert(name, index).is_some() {
+            let by_name = match policy.family() {
+                Family::Public => &mut by_public,
+                Family::Secret => &mut by_secret,
+            };
+            if by_name.insert(policy.issuer.as_str().into(), index).is_some() {
                 faults.push(ConfigFault::Twice { issuer: policy.issuer.clone() });
             }
         }
@@ -368,12 +475,24 @@ impl Issuers {
         if has(Family::Secret) && has(Family::Public) && !legacy_beside_keys {
             faults.push(ConfigFault::LegacyBesideKeys);
         }
-        Self { policies, by_name }
+        Self { policies, by_public, by_secret }
     }
 
     /// The one policy whose keys may be tried.
     pub(crate) fn select(&self, family: Family, issuer: &str) -> Option<(usize, &IssuerPolicy)> {
-        let index = *self.by_name.get(&(family, Box::from(issuer)))?;
+        let by_name = match family {
+            Family::Public => &self.by_public,
+            Family::Secret => &self.by_secret,
+        };
+        let index = *by_name.get(issuer)?;
         Some((index, self.policies.get(index)?))
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&IssuerPolicy> {
+        self.policies.get(index)
+    }
+
+    pub(crate) fn all(&self) -> &[IssuerPolicy] {
+        &self.policies
     }
 }

@@ -9,12 +9,27 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::jws::{Algorithm, MAX_KID_BYTES};
+use crate::jws::MAX_KID_BYTES;
 use crate::jwt::json::{self, Value};
 
+mod disk;
+#[cfg(feature = "jwks-http")]
+mod http;
 mod key;
+mod missing;
+mod schedule;
+mod store;
 
+pub use disk::DiskCopy;
+#[cfg(feature = "jwks-http")]
+pub use http::{HttpFetch, HttpFetchError, HttpFetchOptions};
 pub use key::{Key, KeyFault, Thumbprint};
+pub use schedule::{DEFAULT_TTL, TTL_RANGE};
+pub use store::{
+    DEFAULT_STALE_BOUND, Fetch, FetchFault, FetchRequest, Fetched, KeyHealth, KeyState, KeyStore,
+    KeyStoreOptions, MAX_STALE_BOUND,
+};
+pub(crate) use store::{NoKeys, Now};
 
 /// The largest key set document that is read, in bytes. Large providers publish under 20 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -143,11 +158,23 @@ impl KeySet {
         })
     }
 
-    /// Whether the set has this very key (the same material, algorithm and id).
-    pub fn contains(&self, key: &Key) -> bool {
-        key.kid().is_some_and(
-            |kid| matches!(self.find(kid), Some(Slot::Key(found)) if found.is_same_as(key)),
-        )
+    /// Whether the set has a key of this thumbprint, under whatever id.
+    pub fn has(&self, thumbprint: Thumbprint) -> bool {
+        self.keys().any(|key| key.thumbprint() == thumbprint)
+    }
+
+    /// Whether both have the same keys under the same ids.
+    pub(crate) fn has_same_keys(&self, other: &Self) -> bool {
+        let is_in_other = |key: &Key| {
+            let found = key.kid().and_then(|kid| other.find(kid));
+            matches!(found, Some(Slot::Key(found)) if found.is_same_as(key))
+        };
+        self.len() == other.len() && self.keys().all(is_in_other)
+    }
+
+    /// The thumbprints of keys that `other` no longer has.
+    pub(crate) fn keys_missing_in(&self, other: &Self) -> Vec<Thumbprint> {
+        self.keys().map(Key::thumbprint).filter(|&thumbprint| !other.has(thumbprint)).collect()
     }
 
     /// What a key id stands for, compared byte for byte.
@@ -166,14 +193,6 @@ impl fmt::Debug for KeySet {
 fn key_id(entry: &Value<'_>) -> Option<String> {
     let kid = entry.as_object()?.get("kid")?.as_str()?;
     (!kid.is_empty() && kid.len() <= MAX_KID_BYTES).then(|| kid.to_owned())
-}
-
-/// The algorithms of the usable keys of a set, for a check at start.
-impl KeySet {
-    /// Whether some key is for `algorithm`.
-    pub fn has_algorithm(&self, algorithm: Algorithm) -> bool {
-        self.keys().any(|key| key.algorithm() == algorithm)
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@
 
 pub mod attempts;
 pub mod bearer;
+mod cache;
 pub mod clock;
+pub mod cloudflare;
+pub mod endings;
 pub mod error;
 pub mod handshake;
 pub mod hmac;
@@ -35,12 +38,14 @@ pub mod jws;
 mod jwt;
 pub mod onetime;
 pub mod principal;
+pub mod revocation;
 pub mod site;
 pub mod token;
 pub mod verifier;
 
 pub use bearer::{Session, Sessions};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use cloudflare::CloudflareAccess;
 pub use error::{AuthError, Detail, Reason};
 pub use identity::{Caller, Identity, Permission, Role, Standing};
 pub use issuers::{ConfigError, ConfigFault, IssuerPolicy};

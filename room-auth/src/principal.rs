@@ -1,10 +1,11 @@
 //! What a verified token proves. Only the verifier makes one.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::identity::{Identity, Permission, Standing};
 use crate::jwks::Thumbprint;
 use crate::jwt::claims::Dates;
+use crate::revocation::from_unix;
 
 /// A caller whose token has passed every check.
 ///
@@ -18,7 +19,16 @@ pub struct Principal {
     pub(crate) token_id: Option<String>,
     pub(crate) session_id: Option<String>,
     pub(crate) key: SigningKey,
+    pub(crate) key_id: Option<Box<str>>,
     pub(crate) dates: Dates,
+    pub(crate) source: Source,
+}
+
+/// Which rule of the verifier let the caller in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Issuer(usize),
+    CloudflareAccess,
 }
 
 /// What the issuer says of a person, for display. None of it identifies anyone.
@@ -84,17 +94,18 @@ impl Principal {
         self.key
     }
 
+    /// The `kid` it was named by.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
     /// When the token was made, to the second. Only tokens of the legacy issuer may have none.
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.dates.issued_at.map(time)
+        self.dates.issued_at.map(from_unix)
     }
 
     /// When the token expires, to the second; the verifier's leeway is not in it.
     pub fn expires_at(&self) -> SystemTime {
-        time(self.dates.expires_at)
+        from_unix(self.dates.expires_at)
     }
-}
-
-fn time(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }

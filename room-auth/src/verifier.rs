@@ -2,20 +2,27 @@
 //!
 //! The order of the checks is fixed: size and encoding, header, the policy that the unverified
 //! `iss` selects, the key that `kid` selects, the signature over the received bytes, and only
-//! then the claims, each in turn.
+//! then the claims, each in turn, and revocation last.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
+use crate::cache::{CacheKey, Entry, Place, TokenCache};
 use crate::clock::{Clock, SystemClock};
-use crate::error::{AuthError, Detail, LogText, Reason};
-use crate::identity::Identity;
+use crate::cloudflare::CloudflareAccess;
+use crate::error::{AuthError, Detail, Reason};
+use crate::identity::{Identity, Standing};
 use crate::issuers::{ConfigError, ConfigFault, Family, IssuerPolicy, Issuers, PolicyKeys};
-use crate::jwks::{KeySet, Slot};
-use crate::jws::{self, Compact, Header, JwsFault};
-use crate::jwt::claims::{self, Expected};
+use crate::jwks::{KeyHealth, KeyStore, Now};
+use crate::jws::{Compact, Header, MAX_TOKEN_BYTES};
+use crate::jwt::claims::{self, Dates, Expected, Lifetime};
 use crate::jwt::json::{self, Object};
-use crate::principal::{Principal, Profile, SigningKey};
+use crate::principal::{Principal, Profile, SigningKey, Source};
+use crate::revocation::{Revocations, Subjects, unix_seconds};
+
+mod failure;
+
+pub(crate) use failure::{Facts, Failure};
 
 /// What a caller presents.
 #[derive(Debug, Clone, Copy)]
@@ -23,32 +30,34 @@ use crate::principal::{Principal, Profile, SigningKey};
 pub enum Credential<'c> {
     /// A token from `Authorization: Bearer` or from an equivalent place.
     Bearer(&'c str),
+    /// What Cloudflare Access puts on a request.
+    CloudflareAccess {
+        /// `Cf-Access-Jwt-Assertion`.
+        assertion: &'c str,
+        /// `Cf-Access-Authenticated-User-Email`, which proves nothing and must not contradict.
+        email_header: Option<&'c str>,
+    },
 }
 
 /// Verifies credentials against a table of trusted issuers.
-#[derive(Debug)]
 pub struct Verifier {
     instance: String,
     issuers: Issuers,
-    clock: ClockHandle,
-}
-
-#[derive(Clone)]
-struct ClockHandle(Arc<dyn Clock>);
-
-impl std::fmt::Debug for ClockHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
+    cloudflare: Option<CloudflareAccess>,
+    revocations: Arc<Revocations>,
+    cache: Option<TokenCache>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What a [`Verifier`] is made of.
-#[derive(Debug)]
 pub struct VerifierBuilder {
     instance: String,
     policies: Vec<IssuerPolicy>,
     legacy_beside_keys: bool,
-    clock: ClockHandle,
+    cloudflare: Option<CloudflareAccess>,
+    revocations: Arc<Revocations>,
+    cache: Option<TokenCache>,
+    clock: Arc<dyn Clock>,
 }
 
 impl VerifierBuilder {
@@ -59,6 +68,13 @@ impl VerifierBuilder {
         self
     }
 
+    /// Trusts Cloudflare Access in front of the server.
+    #[must_use]
+    pub fn cloudflare_access(mut self, access: CloudflareAccess) -> Self {
+        self.cloudflare = Some(access);
+        self
+    }
+
     /// Allows the legacy issuer beside issuers with public keys, for the time of a move.
     #[must_use]
     pub fn allow_legacy_beside_keys(mut self) -> Self {
@@ -66,10 +82,24 @@ impl VerifierBuilder {
         self
     }
 
+    /// Refuses what these name. Without them a set in memory is used.
+    #[must_use]
+    pub fn revocations(mut self, revocations: Arc<Revocations>) -> Self {
+        self.revocations = revocations;
+        self
+    }
+
+    /// Verifies every token anew, also one that was verified a moment ago.
+    #[must_use]
+    pub fn without_cache(mut self) -> Self {
+        self.cache = None;
+        self
+    }
+
     /// Takes the time from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = ClockHandle(clock);
+        self.clock = clock;
         self
     }
 
@@ -82,14 +112,23 @@ impl VerifierBuilder {
         if self.instance.trim().is_empty() {
             faults.push(ConfigFault::NoInstance);
         }
-        if self.policies.is_empty() {
-            faults.push(ConfigFault::NoIssuer);
+        match &self.cloudflare {
+            Some(access) => access.faults(&mut faults),
+            None if self.policies.is_empty() => faults.push(ConfigFault::NoIssuer),
+            None => {}
         }
         let issuers = Issuers::new(self.policies, self.legacy_beside_keys, &mut faults);
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }
-        Ok(Verifier { instance: self.instance, issuers, clock: self.clock })
+        Ok(Verifier {
+            instance: self.instance,
+            issuers,
+            cloudflare: self.cloudflare,
+            revocations: self.revocations,
+            cache: self.cache,
+            clock: self.clock,
+        })
     }
 }
 
@@ -100,144 +139,329 @@ impl Verifier {
             instance: instance.into(),
             policies: Vec::new(),
             legacy_beside_keys: false,
-            clock: ClockHandle(Arc::new(SystemClock)),
+            cloudflare: None,
+            revocations: Arc::default(),
+            cache: Some(TokenCache::default()),
+            clock: Arc::new(SystemClock),
         }
     }
 
-    /// Verifies one credential.
+    /// Verifies one credential with the keys that are there now.
     ///
     /// # Errors
     /// Says what the caller may be told and, apart, what the log may know.
     pub fn verify(&self, credential: Credential<'_>) -> Result<Arc<Principal>, AuthError> {
-        match credential {
-            Credential::Bearer(token) => self.verify_bearer(token).map(Arc::new),
+        self.attempt(credential).map_err(AuthError::from)
+    }
+
+    /// Verifies one credential. If its key is unknown, waits for a fetch that may bring it: two
+    /// seconds at most, and only as long as the budget for unknown keys lasts.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub async fn authenticate(
+        &self,
+        credential: Credential<'_>,
+    ) -> Result<Arc<Principal>, AuthError> {
+        match self.attempt(credential) {
+            Err(Failure::UnknownKey { store, kid, error }) => {
+                if store.wait_for(&kid).await {
+                    self.verify(credential)
+                } else {
+                    Err(error)
+                }
+            }
+            answer => answer.map_err(AuthError::from),
         }
     }
 
-    fn verify_bearer(&self, token: &str) -> Result<Principal, AuthError> {
-        let now = self.clock.0.now();
-        let compact = Compact::split(token)
-            .map_err(|fault| AuthError::BadRequest(Detail::of(fault.into())))?;
-        let header =
-            Header::parse(&compact.header).map_err(|fault| Facts::default().refuse(fault))?;
-        let mut facts = Facts { kid: header.kid.as_deref(), ..Facts::default() };
-        let claims =
-            json::parse_object(&compact.payload).map_err(|_| facts.refuse(Reason::Payload))?;
-        let issuer = claims::issuer(&claims).map_err(|reason| facts.refuse(reason))?;
-        facts.issuer = Some(issuer);
-        let (_, policy) = self
+    /// Asks again about a caller who was let in before: whether the token still lives, its key is
+    /// still published, and nothing has revoked it. What keeps a socket open asks this when it
+    /// hears that something ended, and at the token's end.
+    ///
+    /// # Errors
+    /// What has changed.
+    pub fn recheck(&self, principal: &Principal) -> Result<(), AuthError> {
+        let now = Now::read(self.clock.as_ref());
+        let facts = Facts::of(principal);
+        let (keys, lifetime) =
+            self.rule(principal.source).ok_or_else(|| facts.refuse(Reason::UnknownIssuer))?;
+        claims::check_dates(&principal.dates, lifetime, unix_seconds(now.wall))
+            .map_err(|reason| facts.refuse_proven(reason, principal.token_id()))?;
+        if !keys.has(principal.key, &now).map_err(|refusal| facts.key_refusal(refusal, keys))? {
+            return Err(facts.refuse(Reason::UnknownKey).into());
+        }
+        if self.revocations.covers(&subjects(principal)) {
+            return Err(facts.refuse_proven(Reason::Revoked, principal.token_id()).into());
+        }
+        Ok(())
+    }
+
+    /// The state of each key store that tokens are verified with.
+    pub fn key_health(&self) -> Vec<(Arc<KeyStore>, KeyHealth)> {
+        let policies = self.issuers.all().iter().map(|policy| &policy.keys);
+        policies
+            .chain(self.cloudflare.as_ref().map(CloudflareAccess::keys))
+            .filter_map(PolicyKeys::store)
+            .map(|store| (Arc::clone(store), store.health()))
+            .collect()
+    }
+
+    /// What is revoked.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    /// The instance whose tokens are taken.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    pub(crate) fn issuers(&self) -> &Issuers {
+        &self.issuers
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now::read(self.clock.as_ref())
+    }
+
+    fn attempt(&self, credential: Credential<'_>) -> Result<Arc<Principal>, Failure> {
+        match credential {
+            Credential::Bearer(token) => self.recall_or(Place::Bearer, token, |now| {
+                examine(token, |parts| self.bearer(parts, now))
+            }),
+            Credential::CloudflareAccess { assertion, email_header } => {
+                let access = self.cloudflare.as_ref().ok_or_else(|| {
+                    Failure::from(AuthError::Invalid(Detail::of(Reason::UnknownIssuer)))
+                })?;
+                let principal = self.recall_or(Place::Assertion, assertion, |now| {
+                    examine(assertion, |parts| self.assertion(access, parts, now))
+                })?;
+                access.check_email_header(&principal, email_header)?;
+                Ok(principal)
+            }
+        }
+    }
+
+    /// The answer from the cache if every fact it rests on still holds, or else a new one.
+    fn recall_or(
+        &self,
+        place: Place,
+        token: &str,
+        verify: impl FnOnce(&Now) -> Result<(Principal, u64), Failure>,
+    ) -> Result<Arc<Principal>, Failure> {
+        let now = self.now();
+        let Some(cache) = self.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN_BYTES) else {
+            return verify(&now).map(|(principal, _)| Arc::new(principal));
+        };
+        // Read before anything is asked, so that what changes meanwhile is asked about again.
+        let epoch = self.revocations.epoch();
+        let key = CacheKey::new(place, token);
+        if let Some(entry) = cache.find(key, now.mono) {
+            if self.still_holds(&entry, epoch, &now) {
+                return Ok(Arc::clone(&entry.principal));
+            }
+            cache.remove(key);
+        }
+        let (principal, generation) = verify(&now)?;
+        let principal = Arc::new(principal);
+        let entry = Entry::new(key, Arc::clone(&principal), generation, epoch, now.mono);
+        cache.insert(entry, now.mono);
+        Ok(principal)
+    }
+
+    fn still_holds(&self, entry: &Entry, epoch: u64, now: &Now) -> bool {
+        let principal = entry.principal.as_ref();
+        let Some((keys, lifetime)) = self.rule(principal.source) else { return false };
+        let is_same_generation =
+            keys.generation(now).is_ok_and(|generation| generation == entry.generation);
+        if !is_same_generation
+            || claims::check_dates(&principal.dates, lifetime, unix_seconds(now.wall)).is_err()
+        {
+            return false;
+        }
+        if entry.epoch() != epoch {
+            if self.revocations.covers(&subjects(principal)) {
+                return false;
+            }
+            entry.set_epoch(epoch);
+        }
+        if let PolicyKeys::Legacy(secrets) = keys {
+            secrets.count(principal.key);
+        }
+        true
+    }
+
+    fn bearer(&self, parts: &Parts<'_>, now: &Now) -> Result<(Principal, u64), Failure> {
+        let Parts { compact, header, claims, facts } = parts;
+        let issuer = facts.issuer.unwrap_or_default();
+        let (index, policy) = self
             .issuers
             .select(Family::from(header.algorithm), issuer)
             .ok_or_else(|| facts.refuse(Reason::UnknownIssuer))?;
-        policy.check_header(&header).map_err(|reason| facts.refuse(reason))?;
-        let key = match &policy.keys {
-            PolicyKeys::Static(keys) => verify_signature(keys, &compact, &header),
-            PolicyKeys::Legacy(secrets) if secrets.is_past_sunset(now) => Err(JwsFault::Algorithm),
-            PolicyKeys::Legacy(secrets) => secrets
-                .verify(compact.signing_input(), &compact.signature)
-                .ok_or(JwsFault::Signature),
-        }
-        .map_err(|fault| facts.refuse(fault))?;
-        if let SigningKey::Public(thumbprint) = key {
-            facts.thumbprint = Some(thumbprint);
-        }
-        self.principal(policy, &claims, key, now)
-            .map_err(|reason| facts.refuse_claims(reason, &claims))
-    }
-
-    /// Everything after the signature.
-    fn principal(
-        &self,
-        policy: &IssuerPolicy,
-        claims: &Object<'_>,
-        key: SigningKey,
-        now: SystemTime,
-    ) -> Result<Principal, Reason> {
+        policy.check_header(header).map_err(|reason| facts.refuse(reason))?;
+        let (key, generation) = policy
+            .keys
+            .verify(compact, header, now)
+            .map_err(|refusal| facts.key_refusal(refusal, &policy.keys))?;
+        let facts = facts.with_key(key);
+        let refuse = |reason| facts.refuse_proven(reason, claims::text(claims, "jti"));
         let expected = Expected {
             issuer: &policy.issuer,
             audiences: &policy.audiences,
             instance: Some(&self.instance),
             lifetime: policy.lifetime(),
         };
-        let dates = claims::check(claims, &expected, unix_seconds(now))?;
-        let subject = claims::subject(claims)?;
-        let token_id = claims::identifier(claims, "jti")?;
-        let session_id = claims::identifier(claims, "sid")?;
-        let profile = Profile {
-            email: claims::shown(claims, "email")?.map(str::to_owned),
-            email_verified: claims::email_verified(claims)?,
-            name: claims::shown(claims, "name")?.map(str::to_owned),
-        };
-        let standing = policy.standing(claims::role(claims)?)?;
+        let dates = claims::check(claims, &expected, unix_seconds(now.wall)).map_err(refuse)?;
+        let subject = claims::subject(claims).map_err(refuse)?;
+        let standing =
+            claims::role(claims).and_then(|role| policy.standing(role)).map_err(refuse)?;
+        let proven = Proven { subject, standing, dates, key, source: Source::Issuer(index) };
+        let principal = self.principal(parts, proven).map_err(refuse)?;
         if let PolicyKeys::Legacy(secrets) = &policy.keys {
             secrets.count(key);
         }
-        Ok(Principal {
-            identity: Identity { issuer: policy.issuer.clone(), subject: subject.to_owned() },
-            standing,
-            instance: self.instance.clone(),
-            profile,
-            token_id: token_id.map(str::to_owned),
-            session_id: session_id.map(str::to_owned),
-            key,
+        Ok((principal, generation))
+    }
+
+    fn assertion(
+        &self,
+        access: &CloudflareAccess,
+        parts: &Parts<'_>,
+        now: &Now,
+    ) -> Result<(Principal, u64), Failure> {
+        let Parts { compact, header, claims, facts } = parts;
+        access.check_header(header, facts.issuer).map_err(|reason| facts.refuse(reason))?;
+        let keys = access.keys();
+        let (key, generation) = keys
+            .verify(compact, header, now)
+            .map_err(|refusal| facts.key_refusal(refusal, keys))?;
+        let facts = facts.with_key(key);
+        let refuse = |reason| facts.refuse_proven(reason, claims::text(claims, "jti"));
+        let (dates, visitor) = access.read(claims, unix_seconds(now.wall)).map_err(refuse)?;
+        let proven = Proven {
+            subject: &visitor.subject,
+            standing: visitor.standing,
             dates,
-        })
+            key,
+            source: Source::CloudflareAccess,
+        };
+        let principal = self.principal(parts, proven).map_err(refuse)?;
+        Ok((principal, generation))
     }
-}
 
-fn verify_signature(
-    keys: &KeySet,
-    compact: &Compact<'_>,
-    header: &Header<'_>,
-) -> Result<SigningKey, JwsFault> {
-    let kid = header.kid.as_deref().ok_or(JwsFault::KeyId)?;
-    match keys.find(kid) {
-        None => Err(JwsFault::UnknownKey),
-        Some(Slot::Ambiguous) => Err(JwsFault::AmbiguousKey),
-        Some(Slot::Key(key)) => {
-            jws::check(compact, header, key)?;
-            Ok(SigningKey::Public(key.thumbprint()))
+    /// The remaining claims, and revocation, which comes last.
+    fn principal(&self, parts: &Parts<'_>, proven: Proven<'_>) -> Result<Principal, Reason> {
+        let Parts { header, claims, facts, .. } = parts;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let principal = Principal {
+            identity: Identity {
+                issuer: facts.issuer.unwrap_or_default().to_owned(),
+                subject: proven.subject.to_owned(),
+            },
+            standing: proven.standing,
+            instance: self.instance.clone(),
+            profile: Profile {
+                email: owned(claims::shown(claims, "email")?),
+                email_verified: claims::email_verified(claims)?,
+                name: owned(claims::shown(claims, "name")?),
+            },
+            token_id: owned(claims::identifier(claims, "jti")?),
+            session_id: owned(claims::identifier(claims, "sid")?),
+            key: proven.key,
+            key_id: match proven.key {
+                SigningKey::Public(_) => header.kid.as_deref().map(Box::from),
+                SigningKey::CurrentSecret | SigningKey::PreviousSecret => None,
+            },
+            dates: proven.dates,
+            source: proven.source,
+        };
+        if self.revocations.covers(&subjects(&principal)) {
+            return Err(Reason::Revoked);
+        }
+        Ok(principal)
+    }
+
+    /// The keys and dates that hold for what came in this way.
+    fn rule(&self, source: Source) -> Option<(&PolicyKeys, Lifetime)> {
+        match source {
+            Source::Issuer(index) => {
+                self.issuers.get(index).map(|policy| (&policy.keys, policy.lifetime()))
+            }
+            Source::CloudflareAccess => {
+                self.cloudflare.as_ref().map(|access| (access.keys(), access.lifetime()))
+            }
         }
     }
 }
 
-/// What is known of a token so far, for the log.
-#[derive(Clone, Copy, Default)]
-struct Facts<'f> {
-    issuer: Option<&'f str>,
-    kid: Option<&'f str>,
-    thumbprint: Option<crate::jwks::Thumbprint>,
+/// What a token has proven before its last claims are read.
+struct Proven<'p> {
+    subject: &'p str,
+    standing: Standing,
+    dates: Dates,
+    key: SigningKey,
+    source: Source,
 }
 
-impl Facts<'_> {
-    fn detail(&self, reason: Reason) -> Detail {
-        Detail {
-            reason,
-            issuer: self.issuer.map(LogText::new),
-            kid: self.kid.map(LogText::new),
-            thumbprint: self.thumbprint,
-            token_id: None,
-        }
-    }
+/// A token taken apart. Nothing in it is proven; the issuer it names is in the facts.
+pub(crate) struct Parts<'p> {
+    pub(crate) compact: &'p Compact<'p>,
+    pub(crate) header: &'p Header<'p>,
+    pub(crate) claims: &'p Object<'p>,
+    pub(crate) facts: Facts<'p>,
+}
 
-    fn refuse(&self, reason: impl Into<Reason>) -> AuthError {
-        AuthError::Invalid(self.detail(reason.into()))
-    }
+/// Takes a token apart, as far as that needs no key.
+pub(crate) fn examine<R>(
+    token: &str,
+    then: impl FnOnce(&Parts<'_>) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let compact =
+        Compact::split(token).map_err(|fault| AuthError::BadRequest(Detail::of(fault.into())))?;
+    let mut facts = Facts::default();
+    let header = Header::parse(&compact.header).map_err(|fault| facts.refuse(fault))?;
+    facts.kid = header.kid.as_deref();
+    let claims = json::parse_object(&compact.payload).map_err(|_| facts.refuse(Reason::Payload))?;
+    let issuer = claims::issuer(&claims).map_err(|reason| facts.refuse(reason))?;
+    facts.issuer = Some(issuer);
+    then(&Parts { compact: &compact, header: &header, claims: &claims, facts })
+}
 
-    fn refuse_claims(&self, reason: Reason, claims: &Object<'_>) -> AuthError {
-        let token_id = claims::for_log(claims, "jti").map(|id| LogText::new(&id));
-        let detail = Detail { token_id, ..self.detail(reason) };
-        match reason {
-            Reason::Expired => AuthError::Expired(detail),
-            Reason::Role | Reason::ServiceNotAllowed => AuthError::Forbidden(detail),
-            _ => AuthError::Invalid(detail),
-        }
+fn subjects(principal: &Principal) -> Subjects<'_> {
+    Subjects {
+        issuer: &principal.identity.issuer,
+        subject: &principal.identity.subject,
+        token_id: principal.token_id(),
+        session_id: principal.session_id(),
+        key_id: principal.key_id(),
+        thumbprint: match principal.key {
+            SigningKey::Public(thumbprint) => Some(thumbprint),
+            SigningKey::CurrentSecret | SigningKey::PreviousSecret => None,
+        },
+        issued_at: principal.dates.issued_at,
     }
 }
 
-/// Whole seconds since 1970; a clock before that stands at 0 and refuses everything by `iat`.
-fn unix_seconds(now: SystemTime) -> u64 {
-    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("instance", &self.instance)
+            .field("issuers", &self.issuers)
+            .field("cloudflare", &self.cloudflare)
+            .field("revocations", &self.revocations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifierBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifierBuilder")
+            .field("instance", &self.instance)
+            .field("policies", &self.policies)
+            .field("cloudflare", &self.cloudflare)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

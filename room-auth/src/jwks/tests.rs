@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::issuer::IssuerKey;
+use crate::jws::Algorithm;
 
 fn jwk(algorithm: Algorithm) -> Value {
     IssuerKey::generate(algorithm).unwrap().with_kid("k").public_jwk()

@@ -3,8 +3,6 @@
 //! Pure: a parsed object, what is expected, and the time go in. Nothing here is called before the
 //! signature has verified, but for [`issuer`].
 
-use std::borrow::Cow;
-
 use crate::error::Reason;
 use crate::jwt::json::{Object, Value};
 
@@ -214,7 +212,7 @@ fn is_name(text: &str) -> bool {
         && !text.chars().any(char::is_control)
 }
 
-/// A claim as an owned value for the log.
-pub(crate) fn for_log<'c>(claims: &'c Object<'_>, name: &str) -> Option<Cow<'c, str>> {
-    claims.get(name).and_then(Value::as_str).map(Cow::Borrowed)
+/// A claim that is a string, whatever it says.
+pub(crate) fn text<'c>(claims: &'c Object<'_>, name: &str) -> Option<&'c str> {
+    claims.get(name).and_then(Value::as_str)
 }

@@ -11,6 +11,7 @@ use crate::clock::ManualClock;
 use crate::hmac::LegacySecrets;
 use crate::identity::{Role, Standing};
 use crate::issuer::{Grant, Issuer, IssuerKey};
+use crate::jwks::KeySet;
 use crate::jws::Algorithm;
 
 const ISSUER: &str = "https://issuer.example";

@@ -1,0 +1,140 @@
+//! Tokens that were verified a moment ago.
+//!
+//! A hit skips parsing and the signature, nothing else: the caller of [`TokenCache::find`] still
+//! asks whether the token's dates, its key set and the revocations are what they were. Entries are
+//! found by the SHA-256 of the whole token and of where it came from, so no part of a token, and no
+//! token in another place, can stand for it. Only successes are kept.
+//!
+//! The cache is a fixed table of slots that are swapped whole: neither readers nor writers lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest;
+
+use crate::principal::Principal;
+
+/// How many tokens are kept: some 4 MiB at most.
+pub(crate) const CAPACITY: usize = 4096;
+
+/// How many slots one digest may use.
+const WAYS: usize = 4;
+
+/// How long an entry lives, also when its token lives longer.
+pub(crate) const LIFE: Duration = Duration::from_mins(1);
+
+/// Where a token came from; the same text elsewhere is another credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Bearer = 1,
+    Assertion = 2,
+}
+
+/// What finds an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CacheKey([u8; 32]);
+
+impl CacheKey {
+    pub(crate) fn new(place: Place, token: &str) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[place as u8]);
+        context.update(token.as_bytes());
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        Self(key)
+    }
+
+    /// The first slot of the digest's set.
+    fn first_slot(self) -> usize {
+        let number = usize::from(self.0[0]) << 8 | usize::from(self.0[1]);
+        number % (CAPACITY / WAYS) * WAYS
+    }
+}
+
+/// A token that was good.
+pub(crate) struct Entry {
+    key: CacheKey,
+    pub(crate) principal: Arc<Principal>,
+    /// The generation of the key set then.
+    pub(crate) generation: u64,
+    /// The epoch of the revocations at which it was last asked about.
+    epoch: AtomicU64,
+    until: Instant,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        key: CacheKey,
+        principal: Arc<Principal>,
+        generation: u64,
+        epoch: u64,
+        now: Instant,
+    ) -> Self {
+        Self { key, principal, generation, epoch: AtomicU64::new(epoch), until: now + LIFE }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The entry was found good at this epoch.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.fetch_max(epoch, Ordering::Release);
+    }
+}
+
+pub(crate) struct TokenCache {
+    slots: Box<[ArcSwapOption<Entry>]>,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self { slots: (0..CAPACITY).map(|_| ArcSwapOption::empty()).collect() }
+    }
+}
+
+impl TokenCache {
+    pub(crate) fn find(&self, key: CacheKey, now: Instant) -> Option<Arc<Entry>> {
+        self.set(key).iter().find_map(|slot| {
+            let guard = slot.load();
+            let entry = guard.as_ref()?;
+            (entry.key == key && now < entry.until).then(|| Arc::clone(entry))
+        })
+    }
+
+    /// Keeps an entry in the slot of the same token, an empty or expired one, or else that of the
+    /// entry that would go first anyway.
+    pub(crate) fn insert(&self, entry: Entry, now: Instant) {
+        let slots = self.set(entry.key);
+        let rank = |slot: &&ArcSwapOption<Entry>| match slot.load().as_ref() {
+            Some(held) if held.key == entry.key => None,
+            Some(held) if held.until > now => Some(held.until),
+            _ => Some(now),
+        };
+        if let Some(slot) = slots.iter().min_by_key(rank) {
+            slot.store(Some(Arc::new(entry)));
+        }
+    }
+
+    /// Forgets a token.
+    pub(crate) fn remove(&self, key: CacheKey) {
+        for slot in self.set(key) {
+            if slot.load().as_ref().is_some_and(|held| held.key == key) {
+                slot.store(None);
+            }
+        }
+    }
+
+    fn set(&self, key: CacheKey) -> &[ArcSwapOption<Entry>] {
+        let first = key.first_slot();
+        &self.slots[first..first + WAYS]
+    }
+}
+
+impl std::fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache").finish_non_exhaustive()
+    }
+}
