@@ -169,7 +169,6 @@ impl CloudflareAccess {
     /// The plain header proves nothing, but a request on which it contradicts the assertion did
     /// not come through Cloudflare as it stands.
     pub(crate) fn check_email_header(
-        &self,
         principal: &Principal,
         header: Option<&str>,
     ) -> Result<(), AuthError> {
@@ -217,3 +216,6 @@ fn is_email(text: &str) -> bool {
         && !text.chars().any(|character| character.is_control() || character.is_whitespace())
         && parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,14 +60,13 @@ impl PolicyKeys {
     /// The generation of the keys, if there are any to verify with.
     pub(crate) fn generation(&self, now: &Now) -> Result<u64, KeyRefusal> {
         match self {
-            Self::Static(_) => Ok(0),
             Self::Remote(store) => {
                 store.current(now).map(|set| set.generation).map_err(KeyRefusal::NoKeys)
             }
             Self::Legacy(secrets) if secrets.is_past_sunset(now.wall) => {
                 Err(JwsFault::Algorithm.into())
             }
-            Self::Legacy(_) => Ok(0),
+            Self::Static(_) | Self::Legacy(_) => Ok(0),
         }
     }
 
@@ -147,6 +146,7 @@ pub(crate) enum Roles {
 pub struct IssuerPolicy {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
+    logout_audiences: Vec<String>,
     pub(crate) keys: PolicyKeys,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) types: Vec<String>,
@@ -182,6 +182,7 @@ impl IssuerPolicy {
         Self {
             issuer,
             audiences: vec![DEFAULT_AUDIENCE.to_owned()],
+            logout_audiences: Vec::new(),
             keys,
             algorithms: Algorithm::ALL.to_vec(),
             types: vec!["JWT".to_owned()],
@@ -209,6 +210,13 @@ impl IssuerPolicy {
     #[must_use]
     pub fn audiences(mut self, audiences: impl IntoIterator<Item = String>) -> Self {
         self.audiences = audiences.into_iter().collect();
+        self
+    }
+
+    /// The audience of its logout tokens, if it is another one: the client id it knows us by.
+    #[must_use]
+    pub fn logout_audience(mut self, audience: impl Into<String>) -> Self {
+        self.logout_audiences = vec![audience.into()];
         self
     }
 
@@ -281,13 +289,25 @@ impl IssuerPolicy {
 
     /// Whether the policy takes a header at all, before any key is looked at.
     pub(crate) fn check_header(&self, header: &Header<'_>) -> Result<(), Reason> {
-        if let Some(algorithm) = header.public_algorithm()
-            && !self.algorithms.contains(&algorithm)
-        {
-            return Err(Reason::Algorithm);
-        }
+        self.check_algorithm(header)?;
         let is_ours = |typ: &str| self.types.iter().any(|ours| ours.eq_ignore_ascii_case(typ));
         if header.typ.as_deref().is_none_or(is_ours) { Ok(()) } else { Err(Reason::Type) }
+    }
+
+    /// Whether the issuer may use the algorithm. Which one of the legacy issuer's it is, the
+    /// family has said.
+    pub(crate) fn check_algorithm(&self, header: &Header<'_>) -> Result<(), Reason> {
+        let is_allowed = |algorithm| self.algorithms.contains(&algorithm);
+        if header.public_algorithm().is_none_or(is_allowed) {
+            Ok(())
+        } else {
+            Err(Reason::Algorithm)
+        }
+    }
+
+    /// What a logout token has to be for.
+    pub(crate) fn logout_audiences(&self) -> &[String] {
+        if self.logout_audiences.is_empty() { &self.audiences } else { &self.logout_audiences }
     }
 
     /// What a role claim stands for.

@@ -36,6 +36,7 @@ pub mod issuers;
 pub mod jwks;
 pub mod jws;
 mod jwt;
+pub mod logout;
 pub mod onetime;
 pub mod principal;
 pub mod revocation;

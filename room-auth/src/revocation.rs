@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -104,41 +105,135 @@ pub enum RevocationError {
     Load(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Not-before moments in seconds, by what they name.
-#[derive(Debug, Clone, Default)]
-struct OfIssuer {
-    tokens: HashMap<Box<str>, u64>,
-    subjects: HashMap<Box<str>, u64>,
-    sessions: HashMap<Box<str>, u64>,
-    keys: HashMap<Box<str>, u64>,
-    everything: u64,
+/// The kinds of [`Target`], as the table counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Token,
+    Subject,
+    Session,
+    Key,
+    Instance,
 }
 
-impl OfIssuer {
-    fn insert(&mut self, target: &Target, not_before: u64) {
-        let (map, name) = match target {
-            Target::Token(name) => (&mut self.tokens, name),
-            Target::Subject(name) => (&mut self.subjects, name),
-            Target::Session(name) => (&mut self.sessions, name),
-            Target::Key(name) => (&mut self.keys, name),
-            Target::Instance => {
-                self.everything = self.everything.max(not_before);
-                return;
-            }
-        };
-        let entry = map.entry(name.as_str().into()).or_default();
-        *entry = not_before.max(*entry);
+const KINDS: usize = 5;
+
+/// How many parts the table has: a new entry copies one of them.
+const SHARDS: usize = 64;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    kind: Kind,
+    not_before: u64,
+}
+
+type Shard = HashMap<u128, Entry>;
+
+/// Entries by a hash of what they name.
+///
+/// The hash has 128 bits under keys of this process, so it stands for the name; were two ever
+/// alike, the second would be refused and not let in. Readers take no lock; a writer, under the
+/// lock of [`Revocations`], replaces a part as a whole.
+struct Table {
+    shards: Box<[ArcSwap<Shard>]>,
+    counts: [AtomicUsize; KINDS],
+    hashers: [RandomState; 2],
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
+            counts: Default::default(),
+            hashers: [RandomState::new(), RandomState::new()],
+        }
+    }
+}
+
+impl Table {
+    fn get(&self, kind: Kind, issuer: &str, name: &str) -> Option<u64> {
+        if self.counts[kind as usize].load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let key = self.key(kind, issuer, name);
+        self.shard(key).load().get(&key).map(|entry| entry.not_before)
     }
 
+    /// How many entries there are, those for whole issuers apart.
     fn len(&self) -> usize {
-        self.tokens.len() + self.subjects.len() + self.sessions.len() + self.keys.len()
+        let named = &self.counts[..Kind::Instance as usize];
+        named.iter().map(|count| count.load(Ordering::Acquire)).sum()
     }
 
-    fn forget(&mut self, dead: u64) {
-        self.tokens.retain(|_, not_before| *not_before > dead);
-        self.subjects.retain(|_, not_before| *not_before > dead);
-        self.sessions.retain(|_, not_before| *not_before > dead);
+    fn insert(&self, revocation: &Revocation) {
+        let (key, entry) = self.entry(revocation);
+        let shard = self.shard(key);
+        let mut entries = Shard::clone(&shard.load());
+        self.put(&mut entries, key, entry);
+        shard.store(Arc::new(entries));
     }
+
+    /// The same for many: each part is copied once.
+    fn extend<'r>(&self, revocations: impl Iterator<Item = &'r Revocation>) {
+        let mut parts: Vec<Shard> =
+            self.shards.iter().map(|shard| Shard::clone(&shard.load())).collect();
+        for revocation in revocations {
+            let (key, entry) = self.entry(revocation);
+            self.put(&mut parts[shard_index(key)], key, entry);
+        }
+        for (shard, part) in self.shards.iter().zip(parts) {
+            shard.store(Arc::new(part));
+        }
+    }
+
+    /// Forgets what names no living token.
+    fn forget(&self, dead: u64) {
+        for shard in &self.shards {
+            let mut entries = Shard::clone(&shard.load());
+            entries.retain(|_, entry| {
+                let stays = entry.kind == Kind::Key || entry.not_before > dead;
+                if !stays {
+                    self.counts[entry.kind as usize].fetch_sub(1, Ordering::Release);
+                }
+                stays
+            });
+            shard.store(Arc::new(entries));
+        }
+    }
+
+    fn put(&self, entries: &mut Shard, key: u128, entry: Entry) {
+        match entries.get_mut(&key) {
+            Some(held) => held.not_before = held.not_before.max(entry.not_before),
+            None => {
+                entries.insert(key, entry);
+                self.counts[entry.kind as usize].fetch_add(1, Ordering::Release);
+            }
+        }
+    }
+
+    fn entry(&self, revocation: &Revocation) -> (u128, Entry) {
+        let (kind, name) = match &revocation.target {
+            Target::Token(name) => (Kind::Token, name.as_str()),
+            Target::Subject(name) => (Kind::Subject, name.as_str()),
+            Target::Session(name) => (Kind::Session, name.as_str()),
+            Target::Key(name) => (Kind::Key, name.as_str()),
+            Target::Instance => (Kind::Instance, ""),
+        };
+        let not_before = unix_seconds_up(revocation.not_before);
+        (self.key(kind, &revocation.issuer, name), Entry { kind, not_before })
+    }
+
+    fn key(&self, kind: Kind, issuer: &str, name: &str) -> u128 {
+        let [high, low] = self.hashers.each_ref().map(|state| state.hash_one((kind, issuer, name)));
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    fn shard(&self, key: u128) -> &ArcSwap<Shard> {
+        &self.shards[shard_index(key)]
+    }
+}
+
+fn shard_index(key: u128) -> usize {
+    (key % SHARDS as u128) as usize
 }
 
 /// What is asked about.
@@ -155,9 +250,9 @@ pub(crate) struct Subjects<'s> {
 
 /// All revocations in effect.
 pub struct Revocations {
-    by_issuer: ArcSwap<HashMap<Box<str>, Arc<OfIssuer>>>,
+    table: Table,
     epoch: AtomicU64,
-    /// Held while an entry is added, so that none is lost between two writers.
+    /// Held while entries are added, so that none is lost between two writers.
     writer: Mutex<()>,
     store: Option<Box<dyn RevocationStore>>,
     endings: Endings,
@@ -173,7 +268,7 @@ impl Revocations {
     /// Nothing is revoked, and a restart forgets what will be.
     pub fn in_memory(endings: Endings) -> Self {
         Self {
-            by_issuer: ArcSwap::default(),
+            table: Table::default(),
             epoch: AtomicU64::new(0),
             writer: Mutex::new(()),
             store: None,
@@ -192,11 +287,10 @@ impl Revocations {
     ) -> Result<Self, RevocationError> {
         let kept = store.load().map_err(RevocationError::Load)?;
         let revocations = Self { store: Some(Box::new(store)), ..Self::in_memory(endings) };
-        for revocation in kept {
-            if revocation.expires_at().is_none_or(|end| end > now) {
-                revocations.insert(&revocation, now)?;
-            }
-        }
+        let is_living =
+            |kept: &&Revocation| kept.expires_at().is_none_or(|expires_at| expires_at > now);
+        // However many there are: what someone has ended stays ended.
+        revocations.table.extend(kept.iter().filter(is_living));
         Ok(revocations)
     }
 
@@ -225,7 +319,7 @@ impl Revocations {
 
     /// How many entries are in effect, whole-issuer ones apart.
     pub fn len(&self) -> usize {
-        self.by_issuer.load().values().map(|of_issuer| of_issuer.len()).sum()
+        self.table.len()
     }
 
     /// Whether nothing is named by itself.
@@ -244,42 +338,39 @@ impl Revocations {
     }
 
     pub(crate) fn covers(&self, asked: &Subjects<'_>) -> bool {
-        let by_issuer = self.by_issuer.load();
-        let Some(of_issuer) = by_issuer.get(asked.issuer) else { return false };
-        let is_before =
-            |not_before: u64| asked.issued_at.is_none_or(|issued_at| issued_at < not_before);
-        let named = |map: &HashMap<Box<str>, u64>, name: Option<&str>| {
-            name.and_then(|name| map.get(name)).is_some_and(|&not_before| is_before(not_before))
+        let find = |kind, name: &str| self.table.get(kind, asked.issuer, name);
+        let is_named =
+            |kind, name: Option<&str>| name.is_some_and(|name| find(kind, name).is_some());
+        let is_before = |kind, name: Option<&str>| {
+            name.and_then(|name| find(kind, name)).is_some_and(|not_before| {
+                asked.issued_at.is_none_or(|issued_at| issued_at < not_before)
+            })
         };
-        let names_key = |id: &str| of_issuer.keys.contains_key(id);
-        // Revoked keys are rare, and the text of a thumbprint is not made for nothing.
-        let is_key_revoked = !of_issuer.keys.is_empty()
-            && (asked.key_id.is_some_and(names_key)
-                || asked.thumbprint.is_some_and(|thumbprint| names_key(&thumbprint.to_string())));
-        (of_issuer.everything > 0 && is_before(of_issuer.everything))
-            || asked.token_id.is_some_and(|id| of_issuer.tokens.contains_key(id))
-            || named(&of_issuer.subjects, Some(asked.subject))
-            || named(&of_issuer.sessions, asked.session_id)
-            || is_key_revoked
+        is_before(Kind::Instance, Some(""))
+            || is_before(Kind::Subject, Some(asked.subject))
+            || is_before(Kind::Session, asked.session_id)
+            || is_named(Kind::Token, asked.token_id)
+            || is_named(Kind::Key, asked.key_id)
+            || self.is_thumbprint_revoked(asked)
+    }
+
+    /// Asked last, for the text of a thumbprint has to be made.
+    fn is_thumbprint_revoked(&self, asked: &Subjects<'_>) -> bool {
+        self.table.counts[Kind::Key as usize].load(Ordering::Acquire) > 0
+            && asked.thumbprint.is_some_and(|thumbprint| {
+                self.table.get(Kind::Key, asked.issuer, &thumbprint.to_string()).is_some()
+            })
     }
 
     fn insert(&self, revocation: &Revocation, now: SystemTime) -> Result<(), RevocationError> {
-        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut by_issuer = HashMap::clone(&self.by_issuer.load());
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if self.len() >= MAX_REVOCATIONS && revocation.target != Target::Instance {
-            let dead = unix_seconds(now).saturating_sub(LONGEST_TOKEN.as_secs());
-            for of_issuer in by_issuer.values_mut() {
-                Arc::make_mut(of_issuer).forget(dead);
-            }
-            let left: usize = by_issuer.values().map(|of_issuer| of_issuer.len()).sum();
-            if left >= MAX_REVOCATIONS {
+            self.table.forget(unix_seconds(now).saturating_sub(LONGEST_TOKEN.as_secs()));
+            if self.len() >= MAX_REVOCATIONS {
                 return Err(RevocationError::Full);
             }
         }
-        let of_issuer = by_issuer.entry(revocation.issuer.as_str().into()).or_default();
-        let not_before = unix_seconds_up(revocation.not_before);
-        Arc::make_mut(of_issuer).insert(&revocation.target, not_before);
-        self.by_issuer.store(Arc::new(by_issuer));
+        self.table.insert(revocation);
         Ok(())
     }
 }

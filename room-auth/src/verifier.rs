@@ -17,6 +17,7 @@ use crate::jwks::{KeyHealth, KeyStore, Now};
 use crate::jws::{Compact, Header, MAX_TOKEN_BYTES};
 use crate::jwt::claims::{self, Dates, Expected, Lifetime};
 use crate::jwt::json::{self, Object};
+use crate::logout::UsedTokens;
 use crate::principal::{Principal, Profile, SigningKey, Source};
 use crate::revocation::{Revocations, Subjects, unix_seconds};
 
@@ -46,6 +47,7 @@ pub struct Verifier {
     cloudflare: Option<CloudflareAccess>,
     revocations: Arc<Revocations>,
     cache: Option<TokenCache>,
+    used_logouts: UsedTokens,
     clock: Arc<dyn Clock>,
 }
 
@@ -127,6 +129,7 @@ impl VerifierBuilder {
             cloudflare: self.cloudflare,
             revocations: self.revocations,
             cache: self.cache,
+            used_logouts: UsedTokens::default(),
             clock: self.clock,
         })
     }
@@ -164,11 +167,11 @@ impl Verifier {
         credential: Credential<'_>,
     ) -> Result<Arc<Principal>, AuthError> {
         match self.attempt(credential) {
-            Err(Failure::UnknownKey { store, kid, error }) => {
-                if store.wait_for(&kid).await {
+            Err(Failure::UnknownKey(unknown)) => {
+                if unknown.store.wait_for(&unknown.kid).await {
                     self.verify(credential)
                 } else {
-                    Err(error)
+                    Err(unknown.error)
                 }
             }
             answer => answer.map_err(AuthError::from),
@@ -188,7 +191,7 @@ impl Verifier {
             self.rule(principal.source).ok_or_else(|| facts.refuse(Reason::UnknownIssuer))?;
         claims::check_dates(&principal.dates, lifetime, unix_seconds(now.wall))
             .map_err(|reason| facts.refuse_proven(reason, principal.token_id()))?;
-        if !keys.has(principal.key, &now).map_err(|refusal| facts.key_refusal(refusal, keys))? {
+        if !keys.has(principal.key, &now).map_err(|refusal| facts.key_refusal(&refusal, keys))? {
             return Err(facts.refuse(Reason::UnknownKey).into());
         }
         if self.revocations.covers(&subjects(principal)) {
@@ -221,6 +224,10 @@ impl Verifier {
         &self.issuers
     }
 
+    pub(crate) fn used_logouts(&self) -> &UsedTokens {
+        &self.used_logouts
+    }
+
     pub(crate) fn now(&self) -> Now {
         Now::read(self.clock.as_ref())
     }
@@ -237,7 +244,7 @@ impl Verifier {
                 let principal = self.recall_or(Place::Assertion, assertion, |now| {
                     examine(assertion, |parts| self.assertion(access, parts, now))
                 })?;
-                access.check_email_header(&principal, email_header)?;
+                CloudflareAccess::check_email_header(&principal, email_header)?;
                 Ok(principal)
             }
         }
@@ -303,7 +310,7 @@ impl Verifier {
         let (key, generation) = policy
             .keys
             .verify(compact, header, now)
-            .map_err(|refusal| facts.key_refusal(refusal, &policy.keys))?;
+            .map_err(|refusal| facts.key_refusal(&refusal, &policy.keys))?;
         let facts = facts.with_key(key);
         let refuse = |reason| facts.refuse_proven(reason, claims::text(claims, "jti"));
         let expected = Expected {
@@ -317,7 +324,7 @@ impl Verifier {
         let standing =
             claims::role(claims).and_then(|role| policy.standing(role)).map_err(refuse)?;
         let proven = Proven { subject, standing, dates, key, source: Source::Issuer(index) };
-        let principal = self.principal(parts, proven).map_err(refuse)?;
+        let principal = self.principal(parts, &proven).map_err(refuse)?;
         if let PolicyKeys::Legacy(secrets) = &policy.keys {
             secrets.count(key);
         }
@@ -335,7 +342,7 @@ impl Verifier {
         let keys = access.keys();
         let (key, generation) = keys
             .verify(compact, header, now)
-            .map_err(|refusal| facts.key_refusal(refusal, keys))?;
+            .map_err(|refusal| facts.key_refusal(&refusal, keys))?;
         let facts = facts.with_key(key);
         let refuse = |reason| facts.refuse_proven(reason, claims::text(claims, "jti"));
         let (dates, visitor) = access.read(claims, unix_seconds(now.wall)).map_err(refuse)?;
@@ -346,12 +353,12 @@ impl Verifier {
             key,
             source: Source::CloudflareAccess,
         };
-        let principal = self.principal(parts, proven).map_err(refuse)?;
+        let principal = self.principal(parts, &proven).map_err(refuse)?;
         Ok((principal, generation))
     }
 
     /// The remaining claims, and revocation, which comes last.
-    fn principal(&self, parts: &Parts<'_>, proven: Proven<'_>) -> Result<Principal, Reason> {
+    fn principal(&self, parts: &Parts<'_>, proven: &Proven<'_>) -> Result<Principal, Reason> {
         let Parts { header, claims, facts, .. } = parts;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let principal = Principal {
@@ -464,5 +471,7 @@ impl fmt::Debug for VerifierBuilder {
     }
 }
 
+#[cfg(test)]
+mod ending_tests;
 #[cfg(test)]
 mod tests;

@@ -55,12 +55,9 @@ impl DiskCopy {
 
     /// Replaces the file as a whole: a reader sees the old one or the new one.
     pub(crate) fn save(&self, source: &str, set: &SavedSet) -> Result<(), DiskFault> {
-        let mut head = format!("{MAGIC}\nsource: {source}\n");
-        head.push_str(&format!("fetched: {}\n", unix_seconds(set.fetched_at)));
-        if let Some(etag) = &set.etag {
-            head.push_str(&format!("etag: {etag}\n"));
-        }
-        head.push('\n');
+        let fetched = unix_seconds(set.fetched_at);
+        let etag = set.etag.as_ref().map_or_else(String::new, |etag| format!("etag: {etag}\n"));
+        let head = format!("{MAGIC}\nsource: {source}\nfetched: {fetched}\n{etag}\n");
         if source.contains('\n') || set.etag.as_ref().is_some_and(|etag| etag.contains('\n')) {
             return Err(DiskFault::Foreign);
         }
@@ -130,7 +127,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn is_ours_alone(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    metadata.is_file() && metadata.mode() & 0o077 == 0
+    // Nothing for group and others.
+    metadata.is_file() && metadata.mode().trailing_zeros() >= 6
 }
 
 #[cfg(not(unix))]

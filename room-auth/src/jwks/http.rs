@@ -100,7 +100,7 @@ impl HttpFetch {
     ///
     /// # Errors
     /// The URL may not be used, or the client cannot be set up.
-    pub fn new(url: &str, options: HttpFetchOptions) -> Result<Self, HttpFetchError> {
+    pub fn new(url: &str, options: &HttpFetchOptions) -> Result<Self, HttpFetchError> {
         let url = Url::parse(url).map_err(|_| HttpFetchError::Url)?;
         check_url(&url, options.is_loopback_http_allowed)?;
         let mut builder = Client::builder()
@@ -252,7 +252,7 @@ mod tests {
         let check = |url: &str, loopback: bool| {
             let options = HttpFetchOptions::default();
             let options = if loopback { options.allow_loopback_http() } else { options };
-            HttpFetch::new(url, options).err().map(|error| error.to_string())
+            HttpFetch::new(url, &options).err().map(|error| error.to_string())
         };
         for url in ["https://issuer.example/jwks", "https://10.0.0.1:8443/a?b=c"] {
             assert_eq!(check(url, false), None, "{url}");

@@ -405,7 +405,7 @@ impl KeyStore {
     pub fn due_in(&self) -> Duration {
         let now = Now::read(self.clock.as_ref());
         let mut control = self.control();
-        self.note_clock_step(&mut control, now);
+        Self::note_clock_step(&mut control, now);
         if control.asked {
             return Duration::ZERO;
         }
@@ -568,7 +568,7 @@ impl KeyStore {
         })
     }
 
-    fn note_clock_step(&self, control: &mut Control, now: Now) {
+    fn note_clock_step(control: &mut Control, now: Now) {
         let before = std::mem::replace(&mut control.last_look, now);
         let mono = now.mono.saturating_duration_since(before.mono);
         let wall = now.wall.duration_since(before.wall).unwrap_or(Duration::ZERO);
@@ -648,3 +648,6 @@ fn random() -> f64 {
     let _filled = aws_lc_rs::rand::fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Failure {
     Refused(AuthError),
-    UnknownKey { store: Arc<KeyStore>, kid: Box<str>, error: AuthError },
+    UnknownKey(Box<UnknownKey>),
+}
+
+/// Whom to ask about a key that is not there.
+#[derive(Debug)]
+pub(crate) struct UnknownKey {
+    pub(crate) store: Arc<KeyStore>,
+    pub(crate) kid: Box<str>,
+    pub(crate) error: AuthError,
 }
 
 impl From<AuthError> for Failure {
@@ -28,7 +36,8 @@ impl From<AuthError> for Failure {
 impl From<Failure> for AuthError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) | Failure::UnknownKey { error, .. } => error,
+            Failure::Refused(error) => error,
+            Failure::UnknownKey(unknown) => unknown.error,
         }
     }
 }
@@ -88,13 +97,14 @@ impl<'f> Facts<'f> {
     }
 
     /// The keys could not say, or said no.
-    pub(crate) fn key_refusal(&self, refusal: KeyRefusal, keys: &PolicyKeys) -> Failure {
-        match refusal {
+    pub(crate) fn key_refusal(&self, refusal: &KeyRefusal, keys: &PolicyKeys) -> Failure {
+        match *refusal {
             KeyRefusal::Token(JwsFault::UnknownKey) => {
                 let error = AuthError::Invalid(self.detail(Reason::UnknownKey));
                 match (keys.store(), self.kid) {
                     (Some(store), Some(kid)) => {
-                        Failure::UnknownKey { store: Arc::clone(store), kid: kid.into(), error }
+                        let (store, kid) = (Arc::clone(store), kid.into());
+                        Failure::UnknownKey(Box::new(UnknownKey { store, kid, error }))
                     }
                     _ => error.into(),
                 }
