@@ -268,7 +268,7 @@ def access(corpus):
         "ok_access_service_token",
         assertion("ok_access_service_token", email=None, sub="", common_name="4f1d9e.access", identity_nonce=None),
         role="viewer",
-        subject="4f1d9e.access",
+        subject="service-token:4f1d9e.access",
     )
     ok("ok_access_custom_claims", assertion("ok_access_custom_claims", custom={"groups": ["a"]}, **{"https://x": 1}))
     for name, changes, reason in (
@@ -295,7 +295,7 @@ def access(corpus):
         ("access_email_homoglyph", {"email": "аna@example.com"}, "not_mapped"),
         ("access_email_suffix", {"email": "ana@example.com.evil.example"}, "not_mapped"),
         ("access_email_plus", {"email": "ana+x@example.com"}, "not_mapped"),
-        ("access_email_space", {"email": " ana@example.com"}, "not_mapped"),
+        ("access_email_space", {"email": " ana@example.com"}, "assertion_email"),
         ("access_expired", {"exp": NOW - 31}, "expired"),
         ("access_nbf", {"nbf": NOW + 31}, "not_yet_valid"),
         ("access_iat", {"iat": NOW + 31}, "issued_in_future"),
@@ -334,7 +334,7 @@ def access(corpus):
         compact(
             {"alg": "HS256", "kid": "rsa-access"}, access_claims("access_hs256_pem"), lambda m: hmac("HS256", pem, m)
         ),
-        "unknown_issuer",
+        "algorithm",
     )
     no("access_header_mismatch", assertion("access_header_mismatch"), "email_header", email_header="bob@example.com")
     no("access_header_empty", assertion("access_header_empty"), "email_header", email_header="")
@@ -391,7 +391,15 @@ def logout_token(name, alg="RS256", /, key=None, head=None, **changes):
 
 def logout(corpus):
     def ok(name, made, **fields):
-        corpus.add(name, "logout", made, None, setup="logout", source="logout", **{"subject": "user-1", **fields})
+        corpus.add(
+            name,
+            "logout",
+            made,
+            None,
+            setup="logout",
+            source="logout",
+            **{"role": "logout", "subject": "user-1", **fields},
+        )
 
     def no(name, made, reason):
         corpus.add(name, "logout", made, reason, setup="logout", source="logout")
@@ -460,7 +468,7 @@ def logout(corpus):
             logout_claims("logout_hs256_pem"),
             lambda m: hmac("HS256", KEYS.pem("rsa-1"), m),
         ),
-        "unknown_issuer",
+        "algorithm",
     )
     no("logout_malformed", "logout", "encoding")
     corpus.add("logout_token_as_bearer", "logout", logout_token("logout_token_as_bearer"), "type")

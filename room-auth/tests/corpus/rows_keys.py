@@ -481,3 +481,12 @@ def whole_sets(corpus):
         name = f"jwks_set_{tail}"
         corpus.jwks[name] = text
         corpus.add(name, "jwks-set", token(claims(name)), "no_keys", jwks=name)
+    # As many entries as any issuer has use for, and one more.
+    for count in (64, 65):
+        entries = [KEYS.jwk("ec-2", kid=f"ec-{number}", use=None, alg=None) for number in range(100, 99 + count)]
+        name = f"jwks_set_of_{count}"
+        corpus.jwks[name] = {"keys": [*entries, KEYS.jwk("rsa-1")]}
+        if count == 64:
+            corpus.ok(f"ok_{name}", "jwks-set", token(claims(f"ok_{name}")), jwks=name)
+        else:
+            corpus.add(name, "jwks-set", token(claims(name)), "no_keys", jwks=name)

@@ -11,13 +11,18 @@ use futures_util::FutureExt as _;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jwks_client_rs::source::JwksSource;
 use jwks_client_rs::{JsonWebKeySet, JwksClient, JwksClientError};
-use room_auth::Reason;
+use room_auth::issuer::IssuerKey;
+use room_auth::jwks::{Fetch, FetchFault, FetchRequest, Fetched, KeyStore, KeyStoreOptions};
+use room_auth::{Algorithm, AuthError, Credential, IssuerPolicy, Principal, Reason, Verifier};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::bench::{AUDIENCE, EC, ISSUER, claims, header, ours, set, set_with, signed, token};
+use crate::bench::{
+    AUDIENCE, EC, INSTANCE, ISSUER, claims, header, ours, set, set_with, signed, token,
+};
 
-/// An endpoint in memory: what it serves can be changed, fetches are counted, and it can be held.
+/// An endpoint in memory, for them and for us: what it serves can be changed, fetches are counted,
+/// and it can be made to hang.
 #[derive(Clone)]
 struct Endpoint(Arc<Inner>);
 
@@ -50,6 +55,15 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// One fetch.
+    async fn answer(&self) -> Value {
+        self.0.fetches.fetch_add(1, Ordering::Relaxed);
+        self.0.permits.acquire().await.expect("never closed").forget();
+        self.0.document.lock().expect("nobody panics").clone()
+    }
+}
+
 /// By hand what `#[async_trait]` writes.
 impl JwksSource for Endpoint {
     fn fetch_keys<'life, 'future>(
@@ -59,14 +73,33 @@ impl JwksSource for Endpoint {
         'life: 'future,
     {
         Box::pin(async move {
-            self.0.fetches.fetch_add(1, Ordering::Relaxed);
-            self.0.permits.acquire().await.expect("never closed").forget();
-            let document = self.0.document.lock().expect("nobody panics").clone();
             // As in its own source, a document that cannot be read is an error.
-            serde_json::from_value(document)
+            serde_json::from_value(self.answer().await)
                 .map_err(|_| Error::from(ErrorKind::InvalidKeyFormat).into())
         })
     }
+}
+
+impl Fetch for Endpoint {
+    async fn fetch(&self, _request: FetchRequest) -> Result<Fetched, FetchFault> {
+        let body = self.answer().await.to_string().into_bytes();
+        Ok(Fetched::Document { body, etag: None, max_age: None })
+    }
+}
+
+/// This crate before the same endpoint, with the keys fetched once.
+async fn our_side(endpoint: &Endpoint) -> (Arc<KeyStore>, Verifier) {
+    let store = Arc::new(KeyStore::new("memory", KeyStoreOptions::default()));
+    store.refresh(endpoint).await;
+    let verifier = Verifier::builder(INSTANCE)
+        .issuer(IssuerPolicy::jwks(ISSUER, Arc::clone(&store)))
+        .build()
+        .expect("a sound policy");
+    (store, verifier)
+}
+
+fn said(verdict: Result<Arc<Principal>, AuthError>) -> Result<(), Reason> {
+    verdict.map(drop).map_err(|error| error.reason())
 }
 
 fn client(endpoint: &Endpoint) -> JwksClient<Endpoint> {
@@ -143,7 +176,8 @@ fn unknown_kid(number: usize) -> String {
     signed(&head, &claims(json!({})).to_string())
 }
 
-/// Anybody can make them fetch, as often as they like.
+/// Anybody can make them fetch, as often as they like. Here strangers have a budget of their own:
+/// two fetches, then one in ten seconds.
 #[tokio::test]
 async fn each_unknown_kid_is_a_fetch_for_them() {
     let endpoint = Endpoint::serving(set());
@@ -154,6 +188,25 @@ async fn each_unknown_kid_is_a_fetch_for_them() {
         assert!(theirs(&client, &unknown_kid(number)).await.is_err());
     }
     assert_eq!(endpoint.fetches(), 501);
+
+    let endpoint = Endpoint::serving(set());
+    let (store, verifier) = our_side(&endpoint).await;
+    let flood = async {
+        for number in 0..500 {
+            let token = unknown_kid(number);
+            let verdict = said(verifier.authenticate(Credential::Bearer(&token)).await);
+            assert_eq!(verdict, Err(Reason::UnknownKey));
+        }
+    };
+    tokio::select! {
+        () = flood => {}
+        () = store.run(endpoint.clone()) => {}
+    }
+    let fetches = endpoint.fetches();
+    assert!(
+        (2..=4).contains(&fetches),
+        "{fetches} fetches: the first, and what strangers may cost"
+    );
 }
 
 /// While one bogus token makes them fetch, every valid one waits.
@@ -172,36 +225,67 @@ async fn a_fetch_under_way_stops_valid_tokens_with_them() {
     endpoint.0.permits.add_permits(8);
     assert!(attack.await.is_err());
     assert!(waits.await.is_ok());
+
+    let endpoint = Endpoint::serving(set());
+    let (store, verifier) = our_side(&endpoint).await;
+    endpoint.hang();
+    let mut attack = Box::pin(verifier.authenticate(Credential::Bearer(&bogus)));
+    assert!(attack.as_mut().now_or_never().is_none(), "it waits for a fetch");
+    let mut fetching = Box::pin(store.refresh(&endpoint));
+    assert!(fetching.as_mut().now_or_never().is_none(), "which hangs");
+    let verdict = verifier.authenticate(Credential::Bearer(&valid)).now_or_never();
+    assert_eq!(verdict.map(said), Some(Ok(())), "and nobody else waits");
 }
 
 /// A key that is gone is taken once more when the set has expired.
 #[tokio::test]
 async fn a_withdrawn_key_is_taken_once_more_by_them() {
+    let other = IssuerKey::generate(Algorithm::Es256).expect("a key").with_kid("ec-2");
+    let without = json!({ "keys": [other.public_jwk()] });
+    let token = token(json!({}));
+
     let endpoint = Endpoint::serving(set());
     let client = JwksClient::builder().time_to_live(Duration::ZERO).build(endpoint.clone());
-    let token = token(json!({}));
     assert!(theirs(&client, &token).await.is_ok());
     let fetched = now_millis();
     while now_millis() == fetched {
         std::hint::spin_loop();
     }
-    endpoint.now_serving(json!({ "keys": [] }));
+    endpoint.now_serving(without.clone());
     assert!(theirs(&client, &token).await.is_ok(), "withdrawn, and taken");
     assert!(theirs(&client, &token).await.is_err());
     assert_eq!(endpoint.fetches(), 3);
+
+    let endpoint = Endpoint::serving(set());
+    let (store, verifier) = our_side(&endpoint).await;
+    assert_eq!(said(verifier.verify(Credential::Bearer(&token))), Ok(()));
+    endpoint.now_serving(without);
+    store.refresh(&endpoint).await;
+    let verdict = said(verifier.verify(Credential::Bearer(&token)));
+    assert_eq!(verdict, Err(Reason::UnknownKey), "also where it was remembered");
 }
 
-/// An empty set is taken as the truth, at the moment an attacker chooses.
+/// An empty set is taken as the truth, at the moment an attacker chooses. Here it is a failure of
+/// the endpoint.
 #[tokio::test]
 async fn an_empty_set_ends_every_valid_token_with_them() {
+    let valid = token(json!({}));
     let endpoint = Endpoint::serving(set());
     let client = client(&endpoint);
-    let valid = token(json!({}));
     assert!(theirs(&client, &valid).await.is_ok());
     endpoint.now_serving(json!({ "keys": [] }));
     assert!(theirs(&client, &valid).await.is_ok(), "good for a day");
     assert!(theirs(&client, &unknown_kid(0)).await.is_err());
     assert!(theirs(&client, &valid).await.is_err(), "one bogus token later it is not");
+
+    let endpoint = Endpoint::serving(set());
+    let (store, verifier) = our_side(&endpoint).await;
+    for empty in [json!({ "keys": [] }), json!({}), json!("down for repair")] {
+        endpoint.now_serving(empty);
+        store.refresh(&endpoint).await;
+        assert_eq!(said(verifier.verify(Credential::Bearer(&valid))), Ok(()));
+        assert!(store.health().last_fault.is_some(), "and it shows");
+    }
 }
 
 fn now_millis() -> u128 {

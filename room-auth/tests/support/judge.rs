@@ -8,11 +8,15 @@ mod clock;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, SystemTime};
 
 use clock::SetClock;
+use room_auth::cloudflare::CloudflareAccess;
 use room_auth::hmac::LegacySecrets;
+use room_auth::logout::Logout;
+use room_auth::revocation::{Revocation, Revocations, Target};
 use room_auth::{
-    AuthError, Clock, Credential, IssuerPolicy, KeySet, Principal, Standing, Verifier,
+    AuthError, Clock, Credential, IssuerPolicy, KeySet, Principal, Role, Standing, Verifier,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -32,6 +36,10 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) subject: Option<String>,
+    /// The issuer's session that a logout token names.
+    pub(crate) sid: Option<String>,
+    /// The plain header beside a Cloudflare Access assertion.
+    pub(crate) email_header: Option<String>,
     pub(crate) token: String,
 }
 
@@ -60,8 +68,16 @@ pub(crate) enum Expect {
 /// What became of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Accepted { role: String, subject: String },
-    Refused { status: u16, reason: String },
+    /// As whom; a logout token in the role `logout`.
+    Accepted {
+        role: String,
+        subject: Option<String>,
+        sid: Option<String>,
+    },
+    Refused {
+        status: u16,
+        reason: String,
+    },
 }
 
 /// Where a row and its outcome differ.
@@ -87,8 +103,9 @@ pub(crate) fn compare(row: &Row, outcome: &Outcome) -> Option<Fault> {
             let as_told = row.status == Some(*status) && row.reason.as_ref() == Some(reason);
             (!as_told).then(|| Fault::OtherRefusal(name, outcome.clone()))
         }
-        (Expect::Accept, Outcome::Accepted { role, subject }) => {
-            let as_told = row.role.as_ref() == Some(role) && row.subject.as_ref() == Some(subject);
+        (Expect::Accept, Outcome::Accepted { role, subject, sid }) => {
+            let as_told =
+                row.role.as_ref() == Some(role) && row.subject == *subject && row.sid == *sid;
             (!as_told).then(|| Fault::OtherCaller(name, outcome.clone()))
         }
     }
@@ -124,14 +141,31 @@ enum Issuer {
         jwks: String,
         #[serde(default)]
         service: bool,
+        revoked: Option<Revoked>,
     },
     LegacyHmac {
         issuer: String,
         audience: String,
         secrets: Vec<String>,
     },
-    #[serde(other)]
-    Other,
+    CloudflareAccess {
+        team: String,
+        audience: String,
+        jwks: String,
+        roles: HashMap<String, String>,
+        service_tokens: HashMap<String, String>,
+    },
+}
+
+/// What the world `revoked` has revoked.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Revoked {
+    token_id: String,
+    subject: String,
+    /// For the subject alone.
+    not_before: u64,
+    key_id: String,
 }
 
 /// A key set as its endpoint would serve it.
@@ -171,7 +205,17 @@ impl Worlds {
             World::NoKeys => Outcome::Refused { status: 503, reason: "no_keys".to_owned() },
             World::Verifier(clock, verifier) => {
                 clock.set(row.now);
-                outcome(verifier.verify(Credential::Bearer(&row.token)))
+                let (token, email_header) = (&row.token, row.email_header.as_deref());
+                match row.source {
+                    Source::Bearer => caller(verifier.verify(Credential::Bearer(token))),
+                    Source::Access => {
+                        caller(verifier.verify(Credential::CloudflareAccess {
+                            assertion: token,
+                            email_header,
+                        }))
+                    }
+                    Source::Logout => logout(verifier.verify_logout(token)),
+                }
             }
         }
     }
@@ -184,41 +228,89 @@ impl World {
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .allow_legacy_beside_keys();
         for issuer in &POLICY.setups[setup] {
-            builder = builder.issuer(match issuer {
-                Issuer::Jwks { issuer, audience, jwks: usual, service } => {
-                    let document = key_set_document(jwks.unwrap_or(usual));
-                    let Ok(parsed) = KeySet::parse(&document) else { return Self::NoKeys };
-                    IssuerPolicy::static_keys(issuer, parsed.keys)
-                        .audience(audience)
-                        .service(*service)
+            let keys = |usual: &str| {
+                let document = key_set_document(jwks.unwrap_or(usual));
+                KeySet::parse(&document).map(|parsed| parsed.keys)
+            };
+            builder = match issuer {
+                Issuer::Jwks { issuer, audience, jwks, service, revoked } => {
+                    let Ok(keys) = keys(jwks) else { return Self::NoKeys };
+                    let policy = IssuerPolicy::static_keys(issuer, keys);
+                    let builder = builder.issuer(policy.audience(audience).service(*service));
+                    match revoked {
+                        Some(revoked) => builder.revocations(revoked.apply(issuer)),
+                        None => builder,
+                    }
                 }
                 Issuer::LegacyHmac { issuer, audience, secrets } => {
                     let secret = |at: usize| SecretString::from(secrets[at].as_str());
-                    let made = LegacySecrets::new(&secret(0))
+                    let secrets = LegacySecrets::new(&secret(0))
                         .and_then(|made| made.with_previous(&secret(1)))
                         .expect("the secrets are long enough");
-                    IssuerPolicy::legacy_hmac(Arc::new(made)).issuer(issuer).audience(audience)
+                    let policy = IssuerPolicy::legacy_hmac(Arc::new(secrets));
+                    builder.issuer(policy.issuer(issuer).audience(audience))
                 }
-                Issuer::Other => panic!("{setup}: an issuer this checker does not know"),
-            });
+                Issuer::CloudflareAccess { team, audience, jwks, roles, service_tokens } => {
+                    let Ok(keys) = keys(jwks) else { return Self::NoKeys };
+                    let role = |name: &str| Role::parse(name).expect("a role");
+                    let mut access = CloudflareAccess::static_keys(team, audience, keys);
+                    for (email, name) in roles {
+                        access = access.person(email, role(name));
+                    }
+                    for (token, name) in service_tokens {
+                        access = access.service_token(token, Standing::Person(role(name)));
+                    }
+                    builder.cloudflare_access(access)
+                }
+            };
         }
         let verifier = builder.build().expect("the corpus has a sound policy");
         Self::Verifier(clock, Box::new(verifier))
     }
 }
 
-fn outcome(verdict: Result<Arc<Principal>, AuthError>) -> Outcome {
+impl Revoked {
+    fn apply(&self, issuer: &str) -> Arc<Revocations> {
+        let revocations = Revocations::default();
+        let not_before = SystemTime::UNIX_EPOCH + Duration::from_secs(self.not_before);
+        for target in [
+            Target::Token(self.token_id.clone()),
+            Target::Subject(self.subject.clone()),
+            Target::Key(self.key_id.clone()),
+        ] {
+            let issuer = issuer.to_owned();
+            let revocation = Revocation { issuer, target, not_before };
+            revocations.apply(revocation, not_before).expect("there is room");
+        }
+        Arc::new(revocations)
+    }
+}
+
+fn caller(verdict: Result<Arc<Principal>, AuthError>) -> Outcome {
     match verdict {
         Ok(principal) => Outcome::Accepted {
             role: match principal.standing() {
                 Standing::Person(role) => role.as_str().to_owned(),
                 Standing::Service => "service".to_owned(),
             },
-            subject: principal.identity().subject.clone(),
+            subject: Some(principal.identity().subject.clone()),
+            sid: None,
         },
-        Err(error) => Outcome::Refused {
-            status: error.status().as_u16(),
-            reason: error.reason().code().to_owned(),
-        },
+        Err(error) => refused(&error),
     }
+}
+
+fn logout(verdict: Result<Logout, AuthError>) -> Outcome {
+    match verdict {
+        Ok(logout) => Outcome::Accepted {
+            role: "logout".to_owned(),
+            subject: logout.subject().map(str::to_owned),
+            sid: logout.session_id().map(str::to_owned),
+        },
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &AuthError) -> Outcome {
+    Outcome::Refused { status: error.status().as_u16(), reason: error.reason().code().to_owned() }
 }
