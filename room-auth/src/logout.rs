@@ -188,6 +188,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Map, json};
 
     use super::*;
@@ -299,9 +301,7 @@ mod tests {
         let key = bench.issuer.key();
         let header = json!({ "alg": "EdDSA", "kid": key.kid() }).to_string();
         let token = bench.token(TYPE, |_| ());
-        let payload = token.split('.').nth(1).unwrap().to_owned();
-        use base64::Engine as _;
-        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         bench.refused(&key.sign(header, payload).unwrap(), Reason::Type);
 
         let with = |name: &str, value: serde_json::Value| {

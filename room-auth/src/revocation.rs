@@ -201,12 +201,11 @@ impl Table {
     }
 
     fn put(&self, entries: &mut Shard, key: u128, entry: Entry) {
-        match entries.get_mut(&key) {
-            Some(held) => held.not_before = held.not_before.max(entry.not_before),
-            None => {
-                entries.insert(key, entry);
-                self.counts[entry.kind as usize].fetch_add(1, Ordering::Release);
-            }
+        if let Some(held) = entries.get_mut(&key) {
+            held.not_before = held.not_before.max(entry.not_before);
+        } else {
+            entries.insert(key, entry);
+            self.counts[entry.kind as usize].fetch_add(1, Ordering::Release);
         }
     }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -158,9 +160,7 @@ fn the_plain_header_must_not_contradict() {
 fn an_assertion_is_signed_by_cloudflare_with_rs256() {
     let bench = bench();
     let payload = bench.sign(|_| ());
-    let payload = payload.split('.').nth(1).unwrap();
-    use base64::Engine as _;
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(payload.split('.').nth(1).unwrap()).unwrap();
     let other = IssuerKey::generate(Algorithm::Es256).unwrap();
     for (header, reason) in [
         (json!({ "alg": "ES256", "kid": bench.key.kid() }), Reason::Algorithm),
