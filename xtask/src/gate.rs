@@ -57,11 +57,19 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
     gate.report()
 }
 
-/// A library must build by itself, without what its neighbours switch on.
+/// A library must build by itself, without what its neighbours switch on, and with each feature.
 fn each_library_alone() -> anyhow::Result<()> {
-    for package in ["room-auth", "provider-sessions"] {
-        let words = ["cargo", "check", "--package", package, "--no-default-features"];
-        run(command(".", &words))?;
+    const ALONE: [(&str, &[&str]); 2] =
+        [("room-auth", &["", "jwks-http", "issuer", "test-support"]), ("provider-sessions", &[""])];
+    for (package, features) in ALONE {
+        for feature in features {
+            let words = ["cargo", "check", "--package", package, "--no-default-features"];
+            let mut check = command(".", &words);
+            if !feature.is_empty() {
+                check.args(["--features", feature]);
+            }
+            run(check)?;
+        }
     }
     Ok(())
 }
