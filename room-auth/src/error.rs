@@ -291,6 +291,8 @@ reasons! {
     LogoutNonce = "logout_nonce",
     /// A logout token that was used before.
     Replayed = "replayed",
+    /// The header that says where a request came from is malformed or occurs twice.
+    ClientAddress = "client_address",
     /// Too many failed attempts.
     Limited = "limited",
 }

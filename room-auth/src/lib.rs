@@ -21,10 +21,15 @@
 //! ```
 
 pub mod attempts;
+mod authenticator;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod bearer;
 mod cache;
+pub mod client_address;
 pub mod clock;
 pub mod cloudflare;
+pub mod credential;
 pub mod endings;
 pub mod error;
 pub mod handshake;
@@ -36,6 +41,7 @@ pub mod issuers;
 pub mod jwks;
 pub mod jws;
 mod jwt;
+pub mod limiter;
 pub mod logout;
 pub mod onetime;
 pub mod principal;

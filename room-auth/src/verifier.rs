@@ -215,6 +215,11 @@ impl Verifier {
         &self.revocations
     }
 
+    /// Whether Cloudflare Access is trusted, and its assertion expected on every request.
+    pub fn expects_assertion(&self) -> bool {
+        self.cloudflare.is_some()
+    }
+
     /// The instance whose tokens are taken.
     pub fn instance(&self) -> &str {
         &self.instance
