@@ -120,7 +120,8 @@ fn what_they_take_of_the_rest() {
         ("mistyped-claim", 30),
         ("oversized", 3),
         ("role", 20),
-        ("serde-magic", 6),
+        // One more without axum, which switches on `raw_value` of serde_json for everyone.
+        ("serde-magic", 5),
         ("subject", 12),
         ("typ", 15),
         ("zip", 5),
