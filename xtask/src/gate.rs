@@ -59,8 +59,10 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
 
 /// A library must build by itself, without what its neighbours switch on, and with each feature.
 fn each_library_alone() -> anyhow::Result<()> {
-    const ALONE: [(&str, &[&str]); 2] =
-        [("room-auth", &["", "jwks-http", "issuer", "test-support"]), ("provider-sessions", &[""])];
+    const ALONE: [(&str, &[&str]); 2] = [
+        ("room-auth", &["", "axum", "jwks-http", "issuer", "test-support"]),
+        ("provider-sessions", &[""]),
+    ];
     for (package, features) in ALONE {
         for feature in features {
             let words = ["cargo", "check", "--package", package, "--no-default-features"];
