@@ -45,7 +45,9 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
         });
 
     gate.part("program", || {
-        run(command(".", &["cargo", "build", "--package", "room-runtime", "--bin", "room"]))
+        // All of it, as the tests are built: for the program alone most crates would be built
+        // twice, with other features.
+        run(command(".", &["cargo", "build", "--workspace", "--all-targets"]))
     });
     gate.part("tests", || rust_tests(clis, browser));
     gate.part("examples in docs", || {
