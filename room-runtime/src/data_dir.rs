@@ -164,7 +164,8 @@ impl DataDir {
     }
 
     /// Writes a file whole or not at all, readable by us alone. What stood there is replaced, also
-    /// if it was a link: its target is not touched.
+    /// if it was a link: its target is not touched. Not flushed to the disk: these files are of one
+    /// run of the server, and after a power cut the next start writes them anew.
     ///
     /// # Errors
     /// Whatever the system says; nothing is left behind.
@@ -183,9 +184,7 @@ impl DataDir {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::openat(&self.dir, name, flags | OFlags::WRONLY, mode)?;
-        let mut file = File::from(file);
-        file.write_all(contents)?;
-        file.sync_all()
+        File::from(file).write_all(contents)
     }
 
     /// Makes sure that a file exists, is a plain one, and is readable by us alone.

@@ -15,7 +15,8 @@ pub fn owner_of_connection(peer: SocketAddr, ours: SocketAddr) -> Option<u32> {
     rows(peer.ip()).find(wanted).map(|row| row.uid)
 }
 
-/// The program that listens on an address, as far as we may look: `node (process 123)`.
+/// The program that listens on an address, as far as we may look: `node (process 123)`, or `a program
+/// of user 1000` where its process hides from us.
 pub fn owner_of_port(address: SocketAddr) -> Option<String> {
     let wanted = |row: &Row| {
         let same = row.local.ip() == address.ip() || row.local.ip().is_unspecified();
@@ -23,8 +24,8 @@ pub fn owner_of_port(address: SocketAddr) -> Option<String> {
     };
     // A program that listens on `[::]` has the port of 127.0.0.1, too.
     let any = rows(Ipv4Addr::LOCALHOST.into()).chain(rows(Ipv6Addr::LOCALHOST.into()));
-    let inode = any.into_iter().find(wanted)?.inode;
-    program_with_socket(inode)
+    let row = any.into_iter().find(wanted)?;
+    program_with_socket(row.inode).or_else(|| Some(format!("a program of user {}", row.uid)))
 }
 
 fn program_with_socket(inode: u64) -> Option<String> {

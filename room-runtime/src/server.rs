@@ -19,7 +19,7 @@ use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
 use crate::listen::{ListenError, Listeners, listen};
 use crate::sign_in::SignIn;
-use crate::state::{self, App, AppState};
+use crate::state::{self, App, AppState, LazyManager};
 use crate::store::{self, Store, StoreError};
 use crate::{accept, control};
 
@@ -129,7 +129,11 @@ impl Server {
         let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
         let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
         let publisher = Arc::new(Publisher::new(hub.clone(), history.clone()));
-        let manager = manager(&config, environment, launcher, publisher.clone());
+        let manager = {
+            let (config, environment) = (config.clone(), environment.clone());
+            let publisher = publisher.clone();
+            LazyManager::new(Box::new(move || manager(&config, &environment, launcher, publisher)))
+        };
         let sign_in = SignIn::new(config.auth_failures_per_minute, &token, now);
         let app = Arc::new(App {
             port,
@@ -177,7 +181,8 @@ impl Server {
             ));
         }
         app.tasks.spawn(control::serve(commands, app.clone()));
-        app.manager.start();
+        let reading = app.clone();
+        app.tasks.spawn_blocking(move || reading.manager.start());
         // Not one of the tasks that are waited for: it hears of the sign-ins until the last is over.
         let keeper = tokio::spawn({
             let (history, store) = (history.clone(), app.store.clone());

@@ -1,7 +1,7 @@
 //! What the handlers share: built once, in [`crate::server`].
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -17,6 +17,10 @@ use crate::channels::hub::Hub;
 use crate::config::Config;
 use crate::sign_in::SignIn;
 use crate::store::Store;
+
+/// The session manager, made at its first use: its rules take some 20 ms to read, and the first
+/// answer does not wait for that.
+pub type LazyManager = LazyLock<SessionManager, Box<dyn FnOnce() -> SessionManager + Send>>;
 
 /// A cheap clone of everything.
 pub type AppState = Arc<App>;
@@ -43,7 +47,7 @@ pub struct App {
     /// What must outlive us.
     pub store: Store,
     /// The sign-ins of providers.
-    pub manager: SessionManager,
+    pub manager: LazyManager,
     /// What hears from it.
     pub publisher: Arc<Publisher>,
     /// Who listens.

@@ -90,13 +90,23 @@ impl Store {
             .await?;
         let store = Self { pool };
         store.check_version().await?;
-        MIGRATIONS.run(&store.pool).await.map_err(|error| match error {
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        // A migration that a power cut undoes is done again at the next start, so these few writes
+        // need not wait for the disk; everything after them does.
+        sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+        MIGRATIONS.run(&mut *connection).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
                 StoreError::NewerSchema(version)
             }
             other => StoreError::Migrate(other),
         })?;
-        Ok(store)
+        sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
+        Ok(())
     }
 
     async fn check_version(&self) -> Result<(), StoreError> {
