@@ -1,6 +1,7 @@
 //! The sign-ins of this run of the server: bearer to caller, without asking the disk.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::identity::{Caller, Standing};
@@ -9,8 +10,8 @@ use crate::token::TokenHash;
 /// One sign-in.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Who came in, and as what.
-    pub caller: Caller,
+    /// Who came in, and as what; shared, for every request of theirs holds it.
+    pub caller: Arc<Caller>,
     /// When, by the timer clock.
     pub ends: Option<Instant>,
     /// When it was used last, for the list of devices.
@@ -94,7 +95,7 @@ impl Sessions {
 #[derive(Debug)]
 pub struct Found<'a> {
     /// Who it is.
-    pub caller: &'a Caller,
+    pub caller: &'a Arc<Caller>,
     /// When it was used before this.
     pub last_used: SystemTime,
 }
@@ -128,7 +129,7 @@ mod tests {
             device: "browser".into(),
             expires_at: Some(now + WEEK),
         };
-        Session { caller, ends: Some(timer + WEEK), last_used: now }
+        Session { caller: Arc::new(caller), ends: Some(timer + WEEK), last_used: now }
     }
 
     #[test]
@@ -151,11 +152,12 @@ mod tests {
         let (now, timer) = (SystemTime::now(), Instant::now());
         let mut sessions = Sessions::new(2);
         let mut program = session("program", now - WEEK, timer);
-        (program.ends, program.caller.expires_at) = (None, None);
+        program.ends = None;
+        Arc::make_mut(&mut program.caller).expires_at = None;
         sessions.insert(TokenHash::of("program"), program);
         sessions.insert(TokenHash::of("old"), session("old", now - Duration::from_secs(9), timer));
         let gone = sessions.insert(TokenHash::of("new"), session("new", now, timer));
-        assert_eq!(gone.map(|session| session.caller.session), Some("old".into()));
+        assert_eq!(gone.map(|session| session.caller.session.clone()), Some("old".into()));
         assert_eq!(sessions.len(), 2);
         assert!(sessions.find("program", now, timer).is_ok());
     }

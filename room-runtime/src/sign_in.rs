@@ -68,7 +68,7 @@ impl SignIn {
     pub fn new(failures_per_minute: Option<u32>, program: &Token, now: Timestamp) -> Self {
         let caller = Caller { expires_at: None, ..owner(PROGRAM.into(), "program".into()) };
         let mut sessions = Sessions::new(SESSIONS);
-        let session = Session { caller, ends: None, last_used: now.into() };
+        let session = Session { caller: Arc::new(caller), ends: None, last_used: now.into() };
         sessions.insert(program.hash(), session);
         Self {
             codes: Mutex::default(),
@@ -130,7 +130,7 @@ impl SignIn {
             })
             .await?;
         let ends = Some(app.clock.monotonic() + PAGE_LIFE);
-        let session = Session { caller, ends, last_used: now.into() };
+        let session = Session { caller: Arc::new(caller), ends, last_used: now.into() };
         let gone = lock(&self.sessions).insert(token.hash(), session);
         if let Some(gone) = gone {
             self.end_sockets(&gone.caller.session);
@@ -156,7 +156,7 @@ impl SignIn {
             let mut sessions = lock(&self.sessions);
             let found = sessions.find(bearer, now, app.clock.monotonic());
             let found = found.map_err(|why| ApiError::invalid_token(why == Unproven::Expired))?;
-            (Arc::new(found.caller.clone()), found.last_used)
+            (found.caller.clone(), found.last_used)
         };
         let stale = now.duration_since(last_used).is_ok_and(|since| since >= TOUCH_EVERY);
         if stale && caller.session != PROGRAM {
@@ -181,7 +181,8 @@ impl SignIn {
     pub(crate) fn admit(&self, standing: Standing) -> Token {
         let token = Token::random();
         let caller = Caller { standing, ..owner(uuid::Uuid::new_v4().to_string(), "test".into()) };
-        let session = Session { caller, ends: None, last_used: std::time::SystemTime::now() };
+        let last_used = std::time::SystemTime::now();
+        let session = Session { caller: Arc::new(caller), ends: None, last_used };
         lock(&self.sessions).insert(token.hash(), session);
         token
     }

@@ -13,6 +13,9 @@ use crate::server::Server;
 /// A Room is idle most of the time; more threads would only hold memory.
 const THREADS: usize = 4;
 
+/// More connections than are ever accepted at once, and everything beside them.
+const ENOUGH_FILES: u64 = 16 * 1024;
+
 /// Files, the kernel's tables, a browser: short work, seldom.
 const BLOCKING_THREADS: usize = 16;
 
@@ -23,6 +26,7 @@ pub(super) fn run(config: Config, environment: &Environment, no_open: bool) -> E
     }
     // Whatever is made from here on is for us alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    raise_file_limit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -99,4 +103,18 @@ async fn wait_for_signals(
         stop.cancel();
     }
     ExitCode::SUCCESS
+}
+
+/// Each page holds a file descriptor, and the usual soft limit is there for programs that use
+/// `select`. What cannot be raised stays as it is: the accept loop copes with running out.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(ENOUGH_FILES, |most| most.min(ENOUGH_FILES));
+    if limit.current.is_some_and(|now| now < enough) {
+        let raised = Rlimit { current: Some(enough), maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    self, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use http::{Method, StatusCode};
 use room_auth::site::FetchSite;
@@ -41,30 +41,54 @@ pub(super) async fn every_request(
     next: Next,
 ) -> Response {
     let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let place = Place::of(request.uri().path());
+    // The route and never the address: a query could hold what must not be logged.
+    let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+        let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+        (Instant::now(), request.method().clone(), route)
+    });
     let answer = AssertUnwindSafe(checked(&app, request, next)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
-    if is_api(&path) {
+    if place == Place::Api {
         response = error::as_problem(response);
     }
-    secure(&mut response, &path, &app);
+    secure(&mut response, place, &app);
     let id = format!("{}-{number}", &app.boot[..8]);
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
-    // The route and never the address: a query or a fragment could hold what must not be logged.
-    tracing::debug!(
-        number,
-        %method,
-        route = route.as_deref().unwrap_or("-"),
-        status = response.status().as_u16(),
-        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
+    if let Some((started, method, route)) = noted {
+        tracing::debug!(
+            number,
+            %method,
+            route = route.as_deref().unwrap_or("-"),
+            status = response.status().as_u16(),
+            micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
     response
+}
+
+/// What kind of address was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The API.
+    Api,
+    /// Health and the socket: as little to be kept as the API's answers.
+    Beside,
+    /// The dashboard's pages and files.
+    Page,
+}
+
+impl Place {
+    fn of(path: &str) -> Self {
+        match path {
+            "/healthz" | "/readyz" | "/ws" => Self::Beside,
+            _ if is_api(path) => Self::Api,
+            _ => Self::Page,
+        }
+    }
 }
 
 async fn checked(app: &AppState, request: Request, next: Next) -> Response {
@@ -152,25 +176,38 @@ pub(super) async fn authorize(
 /// Who calls a guarded route; only [`authorize`] puts it there.
 pub(super) type Guarded = axum::Extension<std::sync::Arc<Caller>>;
 
-/// The headers that every answer carries, a 404 too.
-fn secure(response: &mut Response, path: &str, app: &AppState) {
-    let api = is_api(path) || path == "/healthz" || path == "/readyz" || path == "/ws";
-    let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.insert(name, HeaderValue::from_static(value));
-    };
-    set(http::header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(http::header::X_FRAME_OPTIONS, "DENY");
-    set(http::header::REFERRER_POLICY, "no-referrer");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    set(HeaderName::from_static("origin-agent-cluster"), "?1");
-    set(
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every answer carries, a 404 too; the content policy comes on top.
+const SECURITY: [(HeaderName, HeaderValue); 7] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (HeaderName::from_static("origin-agent-cluster"), HeaderValue::from_static("?1")),
+    (
         HeaderName::from_static("permissions-policy"),
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=(self)",
-    );
-    headers.insert(http::header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
-    if api || !headers.contains_key(CACHE_CONTROL) {
+        HeaderValue::from_static(
+            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=(self)",
+        ),
+    ),
+];
+
+fn secure(response: &mut Response, place: Place, app: &AppState) {
+    let headers = response.headers_mut();
+    headers.reserve(SECURITY.len() + 4);
+    for (name, value) in SECURITY {
+        headers.insert(name, value);
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
+    if place != Place::Page || !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
@@ -203,7 +240,7 @@ fn declared_length(headers: &HeaderMap) -> u64 {
 
 fn has_body(request: &Request) -> bool {
     let headers = request.headers();
-    declared_length(headers) > 0 || headers.contains_key(http::header::TRANSFER_ENCODING)
+    declared_length(headers) > 0 || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
