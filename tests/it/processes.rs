@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use room_tests::app::SOON;
+use room_tests::app::{SOON, Setup};
+use room_tests::clis::fake_clis;
 use room_tests::eventually;
-use room_tests::fake::Scenario;
+use room_tests::fake::{Control, Scenario};
 use rustix::process::Signal;
 
 use crate::room::{Room, id};
@@ -31,6 +32,20 @@ async fn a_server_that_is_told_to_end_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn ctrl_c_leaves_nothing() {
+    let clis = fake_clis().unwrap();
+    let setup = Setup::new().unwrap().search(&clis.path().display().to_string());
+    Control::new(setup.home().path()).play("codex", &Scenario::Grandchildren);
+    let (app, mut terminal) = setup.start_in_terminal().await.unwrap();
+    let session = app.connect("codex").await;
+    app.session_until(id(&session), |view| view["deviceCode"].is_string()).await;
+    assert!(app.descendants().len() >= 2, "{:?}", app.descendants());
+    terminal.send("\x03").unwrap();
+    assert!(terminal.wait(SOON).success(), "{}", terminal.output());
+    assert_eq!(app.descendants(), []);
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_leaves_nothing_after_the_next_start() {
     for scenario in [Scenario::Normal, Scenario::Grandchildren, Scenario::Stubborn] {
         let mut room = Room::playing("codex", &scenario).await;
@@ -51,6 +66,27 @@ async fn a_server_that_is_killed_leaves_nothing_after_the_next_start() {
         let scratch = std::fs::read_dir(room.app.home().codex()).unwrap().count();
         assert!(scratch <= 1, "a scratch home stayed: {scratch}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_as_a_sign_in_starts_leaves_nothing_either() {
+    let mut room = Room::playing("codex", &Scenario::BareGrandchildren).await;
+    room.sign_in_claude().await;
+    let moments: [fn(&Room) -> bool; 3] = [
+        |_| true,
+        |room| !room.app.descendants().is_empty(),
+        |room| room.app.descendants().iter().any(|process| process.command.contains("__linger")),
+    ];
+    for reached in moments {
+        room.app.connect("codex").await;
+        eventually(SOON, || reached(&room).then_some(()));
+        room.app.signal(Signal::KILL);
+        room.app.wait();
+        room.app.start().await.unwrap();
+        eventually(SOON, || room.app.descendants().is_empty().then_some(()));
+    }
+    let claude = room.app.provider_status("claude").await;
+    assert_eq!(claude["connected"], true, "{claude:#}");
 }
 
 #[tokio::test]
