@@ -4,13 +4,15 @@
 //! [`DataDir`] is the claimed directory.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use room_auth::Token;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+use rustix::process::Pid;
 
 /// The file whose lock makes a server the only one on the directory.
 const LOCK: &str = "room.lock";
@@ -239,17 +241,40 @@ fn open_lock(directory: &Path, more: OFlags) -> Result<OwnedFd, rustix::io::Errn
     rustix::fs::openat(CWD, directory.join(LOCK), flags, Mode::RUSR | Mode::WUSR)
 }
 
+/// How long the lock of a killed server may outlive it: a child that it had forked and that has not
+/// come to its own program yet holds a copy for a moment. Whoever restarts at once meets that.
+const ORPHANED_LOCK: Duration = Duration::from_secs(1);
+
+/// The pause between two looks at it.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
 fn take(file: OwnedFd, directory: &Path) -> Result<OwnedFd, DataDirError> {
     let path = || directory.to_path_buf();
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            let _ = File::from(file).take(20).read_to_string(&mut text);
-            Err(DataDirError::InUse { path: path(), pid: text.trim().parse().ok() })
+    let start = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let pid = owner(&file);
+                let gone = pid.and_then(Pid::from_raw).is_some_and(|pid| {
+                    rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+                });
+                if !gone || start.elapsed() >= ORPHANED_LOCK {
+                    let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+                    return Err(DataDirError::InUse { path: path(), pid });
+                }
+                std::thread::sleep(LOCK_RETRY);
+            }
+            Err(error) => return Err(DataDirError::Io { path: path(), source: error.into() }),
         }
-        Err(error) => Err(DataDirError::Io { path: path(), source: error.into() }),
     }
+}
+
+/// Who says in the file that the lock is theirs.
+fn owner(file: &OwnedFd) -> Option<i32> {
+    let mut bytes = [0; 20];
+    let count = rustix::io::pread(file, &mut bytes, 0).ok()?;
+    std::str::from_utf8(&bytes[..count]).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -33,8 +33,9 @@ pub fn start(level: LogLevel, format: Option<LogFormat>) {
     };
     let registry = tracing_subscriber::registry().with(filter);
     let started = if pretty {
+        // No colours: an escape in a log line is one more thing to trust.
         let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
-        registry.with(layer.with_ansi(std::io::stderr().is_terminal())).try_init()
+        registry.with(layer.with_ansi(false)).try_init()
     } else {
         let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
         registry.with(layer).try_init()

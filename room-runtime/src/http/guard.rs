@@ -100,7 +100,7 @@ async fn checked(app: &AppState, request: Request, next: Next) -> Response {
         let detail = "Room has too much to do just now.";
         return ApiError::unavailable("overloaded", detail, Duration::from_secs(1)).into_response();
     };
-    let limit = if is_slow(request.method()) { SLOW } else { USUAL };
+    let limit = if is_slow(&request) { SLOW } else { USUAL };
     let answered = tokio::time::timeout(limit, next.run(request)).await;
     answered.unwrap_or_else(|_| {
         let detail = "This took too long; it may still be going on.";
@@ -145,10 +145,6 @@ fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
         let detail = "Pages of another site may not ask this server.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_site", detail));
     }
-    if is_api && has_body(request) && !is_json(headers) {
-        let detail = "Send application/json.";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
-    }
     // A token in an address ends up in histories and logs.
     if target.query().is_some_and(names_a_token) {
         return Err(ApiError::invalid_credentials(
@@ -169,6 +165,7 @@ pub(super) async fn authorize(
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
     }
+    check_type(&request)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -229,8 +226,21 @@ fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
-fn is_slow(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD)
+/// Whether it may have to wait for a program: all that changes something, and a status that is not
+/// to come from the cache.
+fn is_slow(request: &Request) -> bool {
+    let waits = request.uri().query().is_some_and(|query| query.contains("refresh=1"));
+    waits || !matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// A body, if there is one, says that it is JSON: a page of another origin cannot say so without
+/// asking first. Checked once it is known who asks.
+pub(super) fn check_type(request: &Request) -> Result<(), ApiError> {
+    if !has_body(request) || is_json(request.headers()) {
+        return Ok(());
+    }
+    let detail = "Send application/json.";
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail))
 }
 
 fn declared_length(headers: &HeaderMap) -> u64 {

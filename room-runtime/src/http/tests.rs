@@ -173,10 +173,10 @@ async fn the_rules_win_in_their_order() {
         ("wrong_host", 421, set("host", ours.replace("http://", ""))),
         ("wrong_origin", 403, set("origin", ours.clone())),
         ("wrong_site", 403, set("sec-fetch-site", "same-origin".into())),
-        ("not_json", 415, set("content-type", "application/json".into())),
         ("invalid_request", 400, Box::new(|request| *request.uri_mut() = path.parse().unwrap())),
         ("sign_in_required", 401, set("authorization", format!("Bearer {}", viewer.expose()))),
         ("not_allowed", 403, set("authorization", format!("Bearer {}", owner.expose()))),
+        ("not_json", 415, set("content-type", "application/json".into())),
         ("bad_json", 400, Box::new(|_| ())),
     ];
     for (expected, status, put_right) in steps {
