@@ -95,7 +95,7 @@ pub enum FetchFault {
 }
 
 /// Brings key set documents. The one in production is
-/// [`HttpFetch`](crate::jwks::HttpFetch) (feature `jwks-http`).
+/// `HttpFetch` (feature `jwks-http`).
 pub trait Fetch: Send + Sync + 'static {
     /// Asks once; bounded in time and size by itself.
     fn fetch(
