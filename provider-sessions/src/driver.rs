@@ -237,6 +237,8 @@ impl<'a> Drive<'a> {
             self.stuck_at = Some(now + STUCK);
         }
         self.take(events).await;
+        // A program that floods must not keep a worker for itself.
+        tokio::task::yield_now().await;
     }
 
     async fn tick(&mut self, now: Instant) {

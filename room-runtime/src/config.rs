@@ -1,7 +1,7 @@
 //! The settings: flags, then `ROOM_*`, then the predecessor's names, then `room.toml`, then defaults.
 //!
 //! Pure: what the process was given is handed in, and every fault is reported at once, by name and
-//! with the fix. [`settings`] has the table of names; what each value means is documented here, on
+//! with the fix. `settings.rs` has the table of names; what each value means is documented here, on
 //! its field.
 
 mod settings;

@@ -1,7 +1,7 @@
 //! Every route, who may use it, and the order of the layers.
 //!
 //! A guarded route cannot be added without naming its permission, and authentication stands in
-//! front of its body. What every request passes first is [`guard::every_request`].
+//! front of its body. What every request passes first is `guard::every_request`.
 
 mod auth;
 mod body;
