@@ -25,6 +25,9 @@ use crate::http::wire;
 use crate::state::App;
 use crate::store::{LoginRow, Store};
 
+/// What the channel `activity` tells.
+pub const ACTIVITY_EVENT: &str = "activity:event";
+
 /// Something to listen to. Names are parsed at the edge; a text from a client never becomes a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
@@ -32,6 +35,8 @@ pub enum Channel {
     Providers(Audience),
     /// `provider-auth:{sessionId}`: one sign-in.
     Login(SessionId),
+    /// `activity`: the activity log.
+    Activity,
 }
 
 /// Who listens to `providers`: the same events, with or without what only managers see.
@@ -57,6 +62,7 @@ impl Channel {
             None if name == "providers" => {
                 (Self::Providers(Audience::of(caller)), Permission::StatusRead)
             }
+            None if name == "activity" => (Self::Activity, Permission::ActivityRead),
             Some(("provider-auth", id)) => {
                 let parsed: SessionId = id.parse().ok()?;
                 // One spelling each, or a client could join the same channel many times.
@@ -75,6 +81,7 @@ impl Channel {
         match self {
             Self::Providers(_) => "providers".into(),
             Self::Login(id) => login_channel(*id),
+            Self::Activity => "activity".into(),
         }
     }
 }
@@ -101,6 +108,10 @@ pub fn join(app: &App, channel: Channel, client: &Arc<hub::Outbox>, start: Start
                     app.publisher.statuses(statuses, audience)
                 });
             });
+            true
+        }
+        Channel::Activity => {
+            app.activity.join(hub, client, start, now);
             true
         }
     }

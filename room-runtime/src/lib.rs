@@ -5,6 +5,7 @@
 //! serves until it is told to stop. The program around it is [`commands`].
 
 pub mod accept;
+pub mod activity;
 pub mod channels;
 pub mod commands;
 pub mod config;

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::channels::hub::Hub;
 use crate::channels::{History, Publisher};
 use crate::config::{Config, Environment};
@@ -129,6 +130,7 @@ impl Server {
         let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
         let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
         let publisher = Arc::new(Publisher::new(hub.clone(), history.clone()));
+        let activity = Activity::start(store.clone(), hub.clone(), clock.clone()).await?;
         let manager = {
             let (config, environment) = (config.clone(), environment.clone());
             let publisher = publisher.clone();
@@ -143,6 +145,7 @@ impl Server {
             clock,
             sign_in,
             store,
+            activity,
             manager,
             publisher,
             hub,
@@ -181,6 +184,7 @@ impl Server {
             ));
         }
         app.tasks.spawn(control::serve(commands, app.clone()));
+        app.activity.post(None, Action::Start, Outcome::Ok, None, Detail::none());
         let reading = app.clone();
         app.tasks.spawn_blocking(move || reading.manager.start());
         // Not one of the tasks that are waited for: it hears of the sign-ins until the last is over.
@@ -201,6 +205,8 @@ impl Server {
         }
         keeper.abort();
         history.write(&app.store).await;
+        app.activity.note(None, Action::Stop, Outcome::Ok, None, Detail::none()).await;
+        app.activity.flush().await;
         if let Err(error) = app.store.end_session(None, app.now()).await {
             tracing::warn!(%error, "the end of the sign-ins was not written down");
         }

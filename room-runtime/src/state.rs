@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity::Activity;
 use crate::channels::Publisher;
 use crate::channels::hub::Hub;
 use crate::config::Config;
@@ -46,6 +47,8 @@ pub struct App {
     pub sign_in: SignIn,
     /// What must outlive us.
     pub store: Store,
+    /// Who did what.
+    pub activity: Activity,
     /// The sign-ins of providers.
     pub manager: LazyManager,
     /// What hears from it.

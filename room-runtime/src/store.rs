@@ -4,6 +4,7 @@
 //! What an answer acknowledged is on the disk (`synchronous=FULL`). Nothing that lets someone in is
 //! stored in clear.
 
+mod activity;
 mod logins;
 mod sessions;
 
@@ -16,6 +17,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use self::activity::Range;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
 pub use self::sessions::SessionRow;
@@ -131,6 +133,13 @@ impl Store {
             .await?;
         transaction.rollback().await?;
         Ok(())
+    }
+
+    /// A disk that takes nothing more, or does again.
+    #[cfg(test)]
+    pub(crate) async fn refuse_writes(&self, refuse: bool) {
+        let pragma = if refuse { "PRAGMA query_only = ON" } else { "PRAGMA query_only = OFF" };
+        sqlx::query(pragma).execute(&self.pool).await.unwrap();
     }
 
     /// Writes everything into the one file and closes it.

@@ -224,11 +224,11 @@ async fn signing_out_ends_the_pages_sockets_and_no_others() {
 async fn a_socket_says_hello_then_pictures_then_news() {
     let room = Room::new().await;
     let mut stream = room.open(&room.program).await;
-    let channels = ["providers", "providers", "provider-auth:x", "activity"];
+    let channels = ["providers", "providers", "provider-auth:x", "access:x"];
     say(&mut stream, json!({ "type": "subscribe", "channels": channels })).await;
     let answer = next(&mut stream).await;
     assert_eq!(answer["channels"], json!(["providers"]));
-    assert_eq!(answer["denied"], json!(["provider-auth:x", "activity"]));
+    assert_eq!(answer["denied"], json!(["provider-auth:x", "access:x"]));
     let picture = next(&mut stream).await;
     assert_eq!((&picture["type"], &picture["channel"]), (&json!("snapshot"), &json!("providers")));
     assert!(picture["data"]["providers"]["codex"].is_object(), "{picture}");

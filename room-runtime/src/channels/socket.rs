@@ -229,7 +229,7 @@ impl Session {
 
     fn exists(&self, channel: Channel) -> bool {
         match channel {
-            Channel::Providers(_) => true,
+            Channel::Providers(_) | Channel::Activity => true,
             Channel::Login(id) => self.app.manager.with_session(id, |_| ()).is_some(),
         }
     }

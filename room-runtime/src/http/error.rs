@@ -187,6 +187,18 @@ impl From<crate::store::StoreError> for ApiError {
     }
 }
 
+impl From<crate::activity::Unwritable> for ApiError {
+    fn from(error: crate::activity::Unwritable) -> Self {
+        Self::unavailable(
+            "audit_unavailable",
+            "Room cannot write its activity log, so nothing was changed; free space or fix the \
+             data directory.",
+            Duration::from_secs(5),
+        )
+        .because(&error)
+    }
+}
+
 /// Turns a refusal that the web framework wrote (a parameter that is not UTF-8, a query that cannot
 /// be read) into one of ours.
 pub(super) fn as_problem(response: Response) -> Response {

@@ -1,6 +1,7 @@
 //! The JSON of the HTTP interface: camelCase, times in RFC 3339 with milliseconds. Domain types
 //! know nothing of it.
 
+mod activity;
 #[cfg(test)]
 mod golden;
 mod providers;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use room_auth::{Caller, Permission, Standing};
 use serde::{Deserialize, Serialize};
 
+pub use self::activity::{Activity, ActivityEvent};
 pub use self::providers::*;
 use crate::machine;
 
