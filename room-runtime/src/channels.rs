@@ -15,15 +15,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use provider_sessions::{Line, Observer, ProviderStatus, SessionId, SessionView};
+use provider_sessions::{Line, Observer, ProviderStatus, SessionId, SessionView, Status};
 use room_auth::{Caller, Permission};
 use tokio::sync::Notify;
 
 use self::hub::{Hub, Start};
 use self::protocol::{LinesData, ProviderData};
+use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::http::wire;
 use crate::state::App;
-use crate::store::{LoginRow, Store};
+use crate::store::{LoginRow, StoreError, status_name};
 
 /// What the channel `activity` tells.
 pub const ACTIVITY_EVENT: &str = "activity:event";
@@ -193,22 +194,45 @@ impl History {
     }
 
     /// Writes what waits, again and again, until dropped.
-    pub async fn keep(&self, store: &Store) {
+    pub async fn keep(&self, app: &App) {
         loop {
             self.more.notified().await;
-            self.write(store).await;
+            self.write(app).await;
         }
     }
 
     /// Writes what waits now.
-    pub async fn write(&self, store: &Store) {
+    pub async fn write(&self, app: &App) {
         let rows: Vec<LoginRow> = lock(&self.waiting).drain().map(|(_, row)| row).collect();
         for row in rows {
-            if let Err(error) = store.record_login(&row).await {
+            if let Err(error) = record(app, &row).await {
                 tracing::error!(%error, login = row.id, "a sign-in's state was not written down");
             }
         }
     }
+}
+
+/// Writes down how a sign-in stands. That it is over is told in the activity log, once.
+///
+/// # Errors
+/// The disk.
+pub async fn record(app: &App, row: &LoginRow) -> Result<(), StoreError> {
+    if app.store.record_login(row).await? {
+        finished(&app.activity, row);
+    }
+    Ok(())
+}
+
+/// Tells the activity log what became of a sign-in.
+pub fn finished(log: &Activity, row: &LoginRow) {
+    let outcome = if row.status == Status::Completed { Outcome::Ok } else { Outcome::Failed };
+    let detail = Detail::none().session(&row.id).method(&row.method);
+    let detail = detail.status(status_name(row.status));
+    let detail = match &row.failure {
+        Some((code, _, _)) => detail.reason(code),
+        None => detail,
+    };
+    log.post(None, Action::Finished, outcome, Some(&row.provider), detail);
 }
 
 /// Nothing below panics with one of these held, and what they guard is whole between statements.

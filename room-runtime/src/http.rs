@@ -3,6 +3,7 @@
 //! A guarded route cannot be added without naming its permission, and authentication stands in
 //! front of its body. What every request passes first is `guard::every_request`.
 
+mod activity;
 mod auth;
 mod body;
 mod error;
@@ -42,7 +43,7 @@ pub fn router(app: &AppState) -> Router {
 
 #[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
-    use Permission::{Own, ProvidersManage, StatusRead};
+    use Permission::{ActivityRead, Own, ProvidersManage, StatusRead};
     Routes::new(app)
         .public(Method::GET, "/healthz", health::healthz)
         .public(Method::GET, "/readyz", health::readyz)
@@ -61,6 +62,8 @@ fn routes(app: &AppState) -> Routes {
         .guarded(Method::GET, "/api/providers/sessions/{id}", ProvidersManage, providers::session)
         .guarded(Method::POST, "/api/providers/sessions/{id}/input", ProvidersManage, providers::input)
         .guarded(Method::POST, "/api/providers/sessions/{id}/cancel", ProvidersManage, providers::cancel)
+        .guarded(Method::GET, "/api/activity", ActivityRead, activity::list)
+        .guarded(Method::GET, "/api/activity.ndjson", ActivityRead, activity::download)
         // Its own sign-in (a ticket, for pages) and a permission for each channel.
         .public(Method::GET, "/ws", live::open)
 }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::channels::hub::Hub;
-use crate::channels::{History, Publisher};
+use crate::channels::{self, History, Publisher};
 use crate::config::{Config, Environment};
 use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
@@ -120,8 +120,11 @@ impl Server {
         let now = Timestamp::try_from(clock.now()).unwrap_or_default();
         store.end_earlier_sessions(&boot, now).await?;
         let lost = store.end_lost_logins(now).await?;
-        if lost > 0 {
-            tracing::warn!(lost, "sign-ins were open when the server ended; they have failed");
+        if !lost.is_empty() {
+            tracing::warn!(
+                count = lost.len(),
+                "sign-ins were open when the server ended; they have failed"
+            );
         }
         let token = Token::random();
         let port = listeners.port;
@@ -131,6 +134,9 @@ impl Server {
         let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
         let publisher = Arc::new(Publisher::new(hub.clone(), history.clone()));
         let activity = Activity::start(store.clone(), hub.clone(), clock.clone()).await?;
+        for login in &lost {
+            channels::finished(&activity, login);
+        }
         let manager = {
             let (config, environment) = (config.clone(), environment.clone());
             let publisher = publisher.clone();
@@ -189,8 +195,8 @@ impl Server {
         app.tasks.spawn_blocking(move || reading.manager.start());
         // Not one of the tasks that are waited for: it hears of the sign-ins until the last is over.
         let keeper = tokio::spawn({
-            let (history, store) = (history.clone(), app.store.clone());
-            async move { history.keep(&store).await }
+            let (history, app) = (history.clone(), app.clone());
+            async move { history.keep(&app).await }
         });
         stop.cancelled().await;
         tracing::info!("stopping");
@@ -204,7 +210,7 @@ impl Server {
             tracing::warn!(left = app.tasks.len(), "some tasks did not end in time");
         }
         keeper.abort();
-        history.write(&app.store).await;
+        history.write(&app).await;
         app.activity.note(None, Action::Stop, Outcome::Ok, None, Detail::none()).await;
         app.activity.flush().await;
         if let Err(error) = app.store.end_session(None, app.now()).await {

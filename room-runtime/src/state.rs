@@ -1,10 +1,10 @@
 //! What the handlers share: built once, in [`crate::server`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use provider_sessions::SessionManager;
 use room_auth::{Clock, Site};
@@ -72,6 +72,11 @@ impl App {
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         Timestamp::try_from(self.clock.now()).unwrap_or_default()
+    }
+
+    /// The address of the client behind a request that came over a socket from `peer`.
+    pub fn client_address(&self, _: &HeaderMap, peer: IpAddr) -> IpAddr {
+        peer.to_canonical()
     }
 
     /// The address a person opens, with a fresh code that signs them in. The only text that holds a

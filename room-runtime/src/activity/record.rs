@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use room_auth::{Caller, Standing};
+use room_auth::{Caller, Identity, Role, Standing};
 use serde::{Deserialize, Serialize};
 
 /// The longest text of a row, in characters. Names of devices and subjects come from outside.
@@ -132,6 +132,18 @@ impl Actor {
         Self::default().at(address)
     }
 
+    /// The person whose machine this is.
+    pub fn owner(device: &str) -> Self {
+        let Identity { issuer, subject } = Identity::local_owner();
+        Self {
+            issuer: Some(issuer),
+            subject: Some(subject),
+            role: Some(Role::Owner.as_str().to_owned()),
+            device: Some(clipped(device)),
+            ..Self::default()
+        }
+    }
+
     /// The same, called so.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
@@ -161,6 +173,12 @@ impl From<&Caller> for Actor {
             device: Some(clipped(&caller.device)),
             address: None,
         }
+    }
+}
+
+impl From<Caller> for Actor {
+    fn from(caller: Caller) -> Self {
+        Self::from(&caller)
     }
 }
 

@@ -9,14 +9,19 @@ use room_auth::Caller;
 use room_auth::handshake::{self, RequestFault};
 use room_auth::onetime::Refused;
 
+use super::activity::{self, By};
 use super::body::Body;
 use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
+use crate::activity::{Action, Actor, Detail, Outcome};
 use crate::config::LocalHandshake;
 use crate::proc_net;
 use crate::sign_in::PROGRAM;
 use crate::state::{AppState, Connection};
+
+/// What a browser that signs in by a link is called.
+const BROWSER: &str = "browser";
 
 /// `POST /api/auth/handshake`: trades the one-time code of the link for a bearer.
 pub(super) async fn handshake(
@@ -24,17 +29,34 @@ pub(super) async fn handshake(
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Json<wire::Handshake>, ApiError> {
-    check_sender(&app, connection, request.headers(), request.uri()).await?;
+    let result = signed_in(&app, connection, request).await;
+    if let Err(error) = &result
+        && !error.is_ours()
+    {
+        app.activity.refused(connection.peer.ip(), error.code());
+    }
+    result
+}
+
+async fn signed_in(
+    app: &AppState,
+    connection: Connection,
+    request: Request,
+) -> Result<Json<wire::Handshake>, ApiError> {
+    check_sender(app, connection, request.headers(), request.uri()).await?;
     let wire::HandshakeRequest { code } = Body::from_request(request, &()).await?.0;
     match (code, app.config.handshake) {
-        (Some(code), _) => check_code(&app, connection, &code)?,
+        (Some(code), _) => check_code(app, connection, &code)?,
         (None, LocalHandshake::SameUid) => {}
         (None, LocalHandshake::Code) => {
             let detail = "Open Room with a one-time link: run `room open`.";
             return Err(ApiError::bad_request("code_missing", detail));
         }
     }
-    let (token, expires_at) = app.sign_in.sign_in(&app, "browser".into()).await?;
+    let actor = Actor::owner(BROWSER).at(connection.peer.ip());
+    let intent = app.activity.intent(actor, Action::SignIn, None, Detail::none()).await?;
+    let result = app.sign_in.sign_in(app, BROWSER.into()).await.map_err(ApiError::from);
+    let (token, expires_at) = activity::ended(intent, result, |_| Detail::none()).await?;
     tracing::info!("a browser signed in");
     Ok(Json(wire::Handshake { token: token.expose().into(), expires_at: wire::time(expires_at) }))
 }
@@ -107,6 +129,7 @@ pub(super) async fn verify(
 pub(super) async fn sign_out(
     State(app): State<AppState>,
     Extension(caller): Guarded,
+    by: By,
 ) -> Result<Json<wire::Done>, ApiError> {
     let Caller { session, .. } = &*caller;
     if session == PROGRAM {
@@ -114,6 +137,8 @@ pub(super) async fn sign_out(
         return Err(ApiError::conflict("not_a_session", detail));
     }
     app.sign_in.end(&app, session).await;
+    let (action, ok) = (Action::SignOut, Outcome::Ok);
+    app.activity.note(Some(by.into()), action, ok, None, Detail::none()).await;
     tracing::info!("a browser signed out");
     Ok(Json(wire::Done { ok: true }))
 }

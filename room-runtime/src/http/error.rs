@@ -149,6 +149,11 @@ impl ApiError {
         self.code
     }
 
+    /// Whether the fault is the server's, not the caller's.
+    pub fn is_ours(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     /// What the client reads.
     pub fn body(&self) -> Value {
         let mut body = self.more.as_deref().cloned().unwrap_or_default();

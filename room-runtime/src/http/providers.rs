@@ -1,22 +1,25 @@
 //! The providers and their sign-ins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use provider_sessions::{SessionError, SessionId};
+use provider_sessions::{Connected, Provider, SessionError, SessionId};
 use room_auth::Permission;
 use serde::Deserialize;
 
+use super::activity::{self, By};
 use super::body::Body;
 use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
-use crate::channels::Audience;
+use crate::activity::{Action, Detail, Outcome};
+use crate::channels::{self, Audience};
 use crate::state::{App, AppState};
-use crate::store::LoginRow;
+use crate::store::{LoginRow, status_name};
 
 /// `GET /api/providers`: what there is to sign in.
 pub(super) async fn table(State(app): State<AppState>) -> Json<wire::Providers> {
@@ -59,25 +62,25 @@ pub(super) async fn connect(
     State(app): State<AppState>,
     Path(provider): Path<String>,
     Extension(caller): Guarded,
+    by: By,
     Body(asked): Body<wire::ConnectRequest>,
 ) -> Result<Json<wire::Connected>, ApiError> {
+    let row = row(&app, &provider)?;
+    let method = row.method(asked.method.as_deref());
+    let detail = method.map_or_else(Detail::none, |method| Detail::none().method(&method.id));
     // Nothing starts that could not be remembered.
-    app.store.check_writable().await?;
-    let task_app = app.clone();
-    let connected = app.tasks.spawn(async move {
+    let intent = app.activity.intent(by, Action::Connect, Some(&provider), detail).await?;
+    let connected = carried_through(&app, async move |app| {
         let by = format!("{} ({})", caller.identity.subject, caller.device);
-        let wire::ConnectRequest { method, in_place } = asked;
-        let connected =
-            task_app.manager.connect(&provider, method.as_deref(), &by, in_place).await?;
-        // What was acknowledged is there after a kill: written before the answer, or undone.
-        let recorded = task_app.store.record_login(&LoginRow::from(&connected.view)).await;
-        if recorded.is_err() && !connected.reused {
-            task_app.manager.cancel(connected.view.id).await?;
-        }
-        recorded?;
-        Ok::<_, ApiError>(connected)
-    });
-    let connected = connected.await.map_err(|_| ApiError::internal())??;
+        let result = start(&app, &provider, asked, &by).await;
+        activity::ended(intent, result, |connected| {
+            let view = &connected.view;
+            let detail = Detail::none().method(&view.method).session(&view.id.to_string());
+            detail.status(if connected.reused { "joined" } else { status_name(view.status) })
+        })
+        .await
+    })
+    .await?;
     tracing::info!(
         provider = connected.view.provider,
         method = connected.view.method,
@@ -85,6 +88,23 @@ pub(super) async fn connect(
         "a sign-in was asked for"
     );
     Ok(Json(connected.into()))
+}
+
+async fn start(
+    app: &App,
+    provider: &str,
+    asked: wire::ConnectRequest,
+    by: &str,
+) -> Result<Connected, ApiError> {
+    let wire::ConnectRequest { method, in_place } = asked;
+    let connected = app.manager.connect(provider, method.as_deref(), by, in_place).await?;
+    // What was acknowledged is there after a kill: written before the answer, or undone.
+    let recorded = channels::record(app, &LoginRow::from(&connected.view)).await;
+    if recorded.is_err() && !connected.reused {
+        app.manager.cancel(connected.view.id).await?;
+    }
+    recorded?;
+    Ok(connected)
 }
 
 /// `GET /api/providers/{provider}/session`: the live sign-in, or the last one.
@@ -114,49 +134,118 @@ pub(super) async fn session(
     Ok(Json(wire::OneSession { session: Some(session) }))
 }
 
-/// `POST /api/providers/sessions/{id}/input`: the pasted code.
+/// `POST /api/providers/sessions/{id}/input`: the pasted code. The log says that one was pasted.
 pub(super) async fn input(
     State(app): State<AppState>,
     Path(id): Path<String>,
+    by: By,
     Body(asked): Body<wire::InputRequest>,
 ) -> Result<Json<wire::OneSession>, ApiError> {
     if asked.raw {
         let detail = "Raw input is not in this build.";
         return Err(ApiError::unprocessable("raw_input_unavailable", detail));
     }
-    let view = app.manager.input(parse(&id)?, &asked.text)?;
+    let id = parse(&id)?;
+    let (provider, detail) = about(&app, id)?;
+    let intent = app.activity.intent(by, Action::Input, Some(&provider), detail).await?;
+    let result = app.manager.input(id, &asked.text).map_err(ApiError::from);
+    let view = activity::ended(intent, result, |_| Detail::none()).await?;
     Ok(Json(wire::OneSession { session: Some(wire::Session::whole(&view)) }))
 }
 
-/// `POST /api/providers/sessions/{id}/cancel`: answers when nothing of it runs any more.
+/// `POST /api/providers/sessions/{id}/cancel`: answers when nothing of it runs any more. Whether
+/// the log can be written makes no difference.
 pub(super) async fn cancel(
     State(app): State<AppState>,
     Path(id): Path<String>,
+    by: By,
 ) -> Result<Json<wire::OneSession>, ApiError> {
-    let view = app.manager.cancel(parse(&id)?).await?;
+    let id = parse(&id)?;
+    let (provider, detail) = about(&app, id)?;
+    let view = carried_through(&app, async move |app| {
+        let result = app.manager.cancel(id).await.map_err(ApiError::from);
+        let (outcome, more) =
+            activity::outcome(&result, |view| detail.status(status_name(view.status)));
+        app.activity.note(Some(by.into()), Action::Cancel, outcome, Some(&provider), more).await;
+        result
+    })
+    .await?;
     Ok(Json(wire::OneSession { session: Some(wire::Session::whole(&view)) }))
 }
 
-/// `POST /api/providers/{provider}/disconnect`: signs out, then asks whether that is true.
+/// `POST /api/providers/{provider}/disconnect`: signs out, then asks whether that is true. It
+/// happens even if the log cannot be written.
 pub(super) async fn disconnect(
     State(app): State<AppState>,
     Path(provider): Path<String>,
+    by: By,
 ) -> Result<Json<wire::Disconnected>, ApiError> {
-    let done = app.manager.disconnect(&provider).await?;
-    tracing::info!(provider, ok = done.ok, "a sign-out was asked for");
-    Ok(Json(wire::Disconnected::new(done, &app.config.provider_home)))
+    row(&app, &provider)?;
+    let home = app.config.provider_home.clone();
+    let done = carried_through(&app, async move |app| {
+        let (log, about) = (&app.activity, Some(&*provider));
+        let intent = log.intent_if_possible(by, Action::Disconnect, about, Detail::none()).await;
+        match app.manager.disconnect(&provider).await {
+            Ok(done) if done.ok => {
+                intent.ok_with(Detail::none().count(done.removed.len() as u64)).await;
+                Ok(done)
+            }
+            Ok(done) => {
+                intent.failed(Detail::none().reason("still_signed_in")).await;
+                Ok(done)
+            }
+            Err(error) => {
+                activity::ended(intent, Err(ApiError::from(error)), |_| Detail::none()).await
+            }
+        }
+    })
+    .await?;
+    tracing::info!(ok = done.ok, "a sign-out was asked for");
+    Ok(Json(wire::Disconnected::new(done, &home)))
 }
 
 /// `POST /api/providers/{provider}/verify`: asks the program itself.
 pub(super) async fn verify(
     State(app): State<AppState>,
     Path(provider): Path<String>,
+    by: By,
 ) -> Result<Json<wire::Checked>, ApiError> {
+    row(&app, &provider)?;
     let status = app.manager.verify(&provider).await?;
+    let (outcome, detail) = match status.connected {
+        Some(true) => (Outcome::Ok, Detail::none().status("connected")),
+        Some(false) => (Outcome::Ok, Detail::none().status("disconnected")),
+        None => (Outcome::Failed, Detail::none().reason("no_answer")),
+    };
+    app.activity.note(Some(by.into()), Action::Verify, outcome, Some(&provider), detail).await;
     let ok = status.connected.is_some();
     let mut all: BTreeMap<_, _> = app.publisher.statuses(&[status], Audience::Managers).providers;
     let status = all.remove(&provider).ok_or_else(ApiError::internal)?;
     Ok(Json(wire::Checked { ok, provider, status }))
+}
+
+/// A provider of that name, before anything of it is written down.
+fn row(app: &App, provider: &str) -> Result<Arc<Provider>, ApiError> {
+    let row = app.manager.providers().iter().find(|row| row.id == provider);
+    row.cloned().ok_or_else(ApiError::not_found)
+}
+
+/// What the log says of a sign-in: of which provider, and which it is.
+fn about(app: &App, id: SessionId) -> Result<(String, Detail), ApiError> {
+    let provider = app.manager.with_session(id, |view| view.provider.clone());
+    let detail = Detail::none().session(&id.to_string());
+    Ok((provider.ok_or_else(ApiError::not_found)?, detail))
+}
+
+/// Does something to its end, and writes down how it went, though the client may go away meanwhile.
+async fn carried_through<T: Send + 'static, F>(
+    app: &AppState,
+    work: impl FnOnce(AppState) -> F,
+) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, ApiError>> + Send + 'static,
+{
+    app.tasks.spawn(work(app.clone())).await.map_err(|_| ApiError::internal())?
 }
 
 fn parse(id: &str) -> Result<SessionId, ApiError> {

@@ -61,13 +61,14 @@ impl From<&SessionView> for LoginRow {
 }
 
 impl Store {
-    /// Writes how a sign-in stands; what is older than what is there changes nothing.
+    /// Writes how a sign-in stands; what is older than what is there changes nothing. Says whether
+    /// it is over now and was not before.
     ///
     /// # Errors
     /// The disk.
-    pub async fn record_login(&self, row: &LoginRow) -> Result<(), StoreError> {
+    pub async fn record_login(&self, row: &LoginRow) -> Result<bool, StoreError> {
         let failure = row.failure.as_ref();
-        sqlx::query(
+        let written = sqlx::query(
             "INSERT INTO logins (id, provider, method, status, command, started_by, started_at,
              updated_at, ended_at, deadline, exit_code, failure_code, failure_title, failure_action)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -94,28 +95,29 @@ impl Store {
         .bind(failure.map(|why| &why.2))
         .execute(&self.pool)
         .await?;
-        Ok(())
+        Ok(row.ended_at.is_some() && written.rows_affected() > 0)
     }
 
     /// Marks what an earlier run left open: its programs are gone, or are ended at this start.
-    /// Returns how many there were.
+    /// Returns them.
     ///
     /// # Errors
     /// The disk.
-    pub async fn end_lost_logins(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn end_lost_logins(&self, now: Timestamp) -> Result<Vec<LoginRow>, StoreError> {
         let why = Failure::new(
             FailureCode::ServerRestarted,
             "Room was restarted while this sign-in was open.",
         );
         let ended = sqlx::query(
             "UPDATE logins SET status = 'failed', updated_at = ?1, ended_at = ?1,
-             failure_code = ?2, failure_title = ?3, failure_action = ?4 WHERE ended_at IS NULL",
+             failure_code = ?2, failure_title = ?3, failure_action = ?4 WHERE ended_at IS NULL
+             RETURNING *",
         )
         .bind(now.as_millisecond())
         .bind(why.code.as_str())
         .bind(why.title)
         .bind(why.action)
-        .execute(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
         sqlx::query(
             "DELETE FROM logins WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER
@@ -125,7 +127,7 @@ impl Store {
         .bind(KEPT)
         .execute(&self.pool)
         .await?;
-        Ok(ended.rows_affected())
+        ended.iter().map(read).collect()
     }
 
     /// The last sign-in of a provider that ended after a moment.
@@ -236,23 +238,31 @@ mod tests {
         store.record_login(&row("a", Status::Starting, 1_000, false)).await.unwrap();
         store.record_login(&row("a", Status::Running, 2_000, false)).await.unwrap();
         assert_eq!(store.last_login("codex", time(0)).await.unwrap(), None, "not over");
-        assert_eq!(store.end_lost_logins(time(9_000)).await.unwrap(), 1);
+        let lost = store.end_lost_logins(time(9_000)).await.unwrap();
         let found = store.last_login("codex", time(0)).await.unwrap().unwrap();
         assert_eq!((found.status, found.ended_at), (Status::Failed, Some(time(9_000))));
         assert_eq!(found.failure.as_ref().unwrap().0, "server_restarted");
+        assert_eq!(lost, std::slice::from_ref(&found));
         assert_eq!(store.login("a", time(0)).await.unwrap(), Some(found));
         assert_eq!(store.last_login("codex", time(9_000)).await.unwrap(), None, "too long ago");
         assert_eq!(store.last_login("claude", time(0)).await.unwrap(), None);
-        assert_eq!(store.end_lost_logins(time(9_500)).await.unwrap(), 0);
+        assert_eq!(store.end_lost_logins(time(9_500)).await.unwrap(), []);
     }
 
     #[tokio::test]
     async fn a_late_write_does_not_bring_a_finished_one_back() {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::open(&temp.path().join("room.db")).await.unwrap();
-        store.record_login(&row("a", Status::Completed, 3_000, true)).await.unwrap();
-        store.record_login(&row("a", Status::Running, 4_000, false)).await.unwrap();
-        store.record_login(&row("a", Status::Running, 2_000, false)).await.unwrap();
+        for (status, at, ended, news) in [
+            (Status::Running, 1_000, false, false),
+            (Status::Completed, 3_000, true, true),
+            (Status::Completed, 3_000, true, false),
+            (Status::Running, 4_000, false, false),
+            (Status::Running, 2_000, false, false),
+        ] {
+            let told = store.record_login(&row("a", status, at, ended)).await.unwrap();
+            assert_eq!(told, news, "{status:?} {at}");
+        }
         let found = store.last_login("codex", time(0)).await.unwrap().unwrap();
         assert_eq!((found.status, found.updated_at), (Status::Completed, time(3_000)));
     }

@@ -15,8 +15,9 @@ use room_auth::{Caller, Identity, Role, Standing};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::channels::Audience;
+use crate::activity::{Action, Actor, Detail, Entry, Event, Outcome};
 use crate::channels::protocol::{self, Answer, LinesData, PingId, ProviderData, Said};
+use crate::channels::{ACTIVITY_EVENT, Audience};
 use crate::http::ApiError;
 use crate::http::wire;
 use crate::machine;
@@ -211,6 +212,49 @@ fn answers_about_providers() {
     let error = Some("Codex still says that it is signed in".into());
     let not_done = Disconnected { ok: false, removed: Vec::new(), error, at: at(9) };
     check("disconnect-failed.json", &wire::Disconnected::new(not_done, "/home/ada".as_ref()));
+}
+
+#[test]
+fn answers_about_activity() {
+    let caller = Caller {
+        identity: Identity { issuer: "https://id.example".into(), subject: "u-7".into() },
+        standing: Standing::Person(Role::Admin),
+        session: ID.into(),
+        device: "Ada's phone".into(),
+        expires_at: None,
+    };
+    let ada = Actor::from(&caller).named("Ada").at("203.0.113.77".parse().unwrap());
+    let event = |seq, actor: Option<&Actor>, action: Action, outcome, target: Option<&str>| Event {
+        seq,
+        entry: Entry {
+            at: at(seq),
+            action: action.as_str().into(),
+            outcome,
+            intent: None,
+            actor: actor.cloned(),
+            target: target.map(Into::into),
+            detail: Detail::none(),
+        },
+    };
+    let started = event(7, None, Action::Start, Outcome::Ok, None);
+    let mut refused = event(8, None, Action::AccessRefused, Outcome::Refused, None);
+    refused.entry.actor = Some(Actor::stranger("2001:db8:1:2::9".parse().unwrap()));
+    refused.entry.detail = Detail::none().reason("code_unknown").count(41);
+    let mut intent = event(9, Some(&ada), Action::Connect, Outcome::Intent, Some("codex"));
+    intent.entry.detail = Detail::none().method("device");
+    let mut done = Event { seq: 10, ..intent.clone() };
+    done.entry.outcome = Outcome::Ok;
+    done.entry.intent = Some(9);
+    done.entry.detail = Detail::none().method("device").session(ID).status("starting");
+    let mut finished = event(11, None, Action::Finished, Outcome::Failed, Some("codex"));
+    finished.entry.detail =
+        Detail::none().method("device").session(ID).status("failed").reason("expired");
+    let events = [&started, &refused, &done, &finished].map(Into::into).into();
+    check("activity.json", &wire::Activity { events, more: true });
+    for (name, event) in [("ws-activity-intent.json", &intent), ("ws-activity.json", &done)] {
+        let data = wire::ActivityEvent::from(event);
+        check(name, &self::event(ACTIVITY_EVENT, "activity", &data));
+    }
 }
 
 #[test]
