@@ -4,17 +4,21 @@
 //! policy's keys are tried.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Reason;
 use crate::hmac::LegacySecrets;
 use crate::identity::{Role, Standing};
-use crate::jwks::{KeySet, KeyStore, NoKeys, Now, Slot};
-use crate::jws::{self, Algorithm, Compact, Header, HeaderAlgorithm, JwsFault};
+use crate::jwks::{KeySet, KeyStore};
+use crate::jws::{Algorithm, Header, HeaderAlgorithm};
 use crate::jwt::claims::{IssuedAt, Lifetime};
-use crate::principal::SigningKey;
+
+mod fault;
+mod keys;
+
+pub use fault::{ConfigError, ConfigFault};
+pub(crate) use keys::{KeyRefusal, PolicyKeys};
 
 /// The audience of Room's tokens unless another is set.
 pub const DEFAULT_AUDIENCE: &str = "quoroom-runtime";
@@ -31,106 +35,6 @@ pub const MAX_LEEWAY: Duration = Duration::from_mins(2);
 /// The longest life of a token that can be allowed, and what is allowed unless set. An hour or
 /// less is what an issuer should choose.
 pub const MAX_LIFETIME: Duration = Duration::from_hours(24);
-
-/// Where the keys of an issuer come from.
-#[derive(Debug)]
-pub(crate) enum PolicyKeys {
-    /// A fixed set: tests, and machines that cannot reach the issuer.
-    Static(Arc<KeySet>),
-    /// A set that is fetched.
-    Remote(Arc<KeyStore>),
-    /// The shared secrets of the legacy issuer.
-    Legacy(Arc<LegacySecrets>),
-}
-
-/// Why a signature was not verified.
-#[derive(Debug)]
-pub(crate) enum KeyRefusal {
-    Token(JwsFault),
-    NoKeys(NoKeys),
-}
-
-impl From<JwsFault> for KeyRefusal {
-    fn from(fault: JwsFault) -> Self {
-        Self::Token(fault)
-    }
-}
-
-impl PolicyKeys {
-    /// The generation of the keys, if there are any to verify with.
-    pub(crate) fn generation(&self, now: &Now) -> Result<u64, KeyRefusal> {
-        match self {
-            Self::Remote(store) => {
-                store.current(now).map(|set| set.generation).map_err(KeyRefusal::NoKeys)
-            }
-            Self::Legacy(secrets) if secrets.is_past_sunset(now.wall) => {
-                Err(JwsFault::Algorithm.into())
-            }
-            Self::Static(_) | Self::Legacy(_) => Ok(0),
-        }
-    }
-
-    /// Which key signed a token, and the generation of the set it belongs to.
-    pub(crate) fn verify(
-        &self,
-        compact: &Compact<'_>,
-        header: &Header<'_>,
-        now: &Now,
-    ) -> Result<(SigningKey, u64), KeyRefusal> {
-        match self {
-            Self::Static(keys) => Ok((verify_by_kid(keys, compact, header)?, 0)),
-            Self::Remote(store) => {
-                let set = store.current(now).map_err(KeyRefusal::NoKeys)?;
-                let keys = set.keys().ok_or(KeyRefusal::NoKeys(NoKeys::NeverFetched))?;
-                Ok((verify_by_kid(keys, compact, header)?, set.generation))
-            }
-            Self::Legacy(secrets) => {
-                let generation = self.generation(now)?;
-                let key = secrets.verify(compact.signing_input(), &compact.signature);
-                Ok((key.ok_or(JwsFault::Signature)?, generation))
-            }
-        }
-    }
-
-    /// Whether a key is still one of the issuer's.
-    pub(crate) fn has(&self, key: SigningKey, now: &Now) -> Result<bool, KeyRefusal> {
-        match (self, key) {
-            (Self::Static(keys), SigningKey::Public(thumbprint)) => Ok(keys.has(thumbprint)),
-            (Self::Remote(store), SigningKey::Public(thumbprint)) => {
-                let set = store.current(now).map_err(KeyRefusal::NoKeys)?;
-                Ok(set.keys().is_some_and(|keys| keys.has(thumbprint)))
-            }
-            (Self::Legacy(_), SigningKey::CurrentSecret | SigningKey::PreviousSecret) => {
-                Ok(self.generation(now).is_ok())
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// The store that may yet learn of a key.
-    pub(crate) fn store(&self) -> Option<&Arc<KeyStore>> {
-        match self {
-            Self::Remote(store) => Some(store),
-            Self::Static(_) | Self::Legacy(_) => None,
-        }
-    }
-}
-
-fn verify_by_kid(
-    keys: &KeySet,
-    compact: &Compact<'_>,
-    header: &Header<'_>,
-) -> Result<SigningKey, JwsFault> {
-    let kid = header.kid.as_deref().ok_or(JwsFault::KeyId)?;
-    match keys.find(kid) {
-        None => Err(JwsFault::UnknownKey),
-        Some(Slot::Ambiguous) => Err(JwsFault::AmbiguousKey),
-        Some(Slot::Key(key)) => {
-            jws::check(compact, header, key)?;
-            Ok(SigningKey::Public(key.thumbprint()))
-        }
-    }
-}
 
 /// Which role a token gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -386,85 +290,6 @@ impl From<HeaderAlgorithm> for Family {
     }
 }
 
-/// Why a verifier cannot be made of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigFault {
-    /// The instance id is missing: tokens could not be bound to this instance.
-    #[error("no instance id")]
-    NoInstance,
-    /// Nobody could come in.
-    #[error("no issuer")]
-    NoIssuer,
-    /// A policy without an audience would take tokens made for someone else.
-    #[error("issuer {issuer}: no audience")]
-    NoAudience {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// A public-key policy without an algorithm takes nothing.
-    #[error("issuer {issuer}: no algorithm")]
-    NoAlgorithm {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// A fixed key set without a usable key.
-    #[error("issuer {issuer}: no usable key")]
-    NoKeys {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// More leeway than [`MAX_LEEWAY`].
-    #[error("issuer {issuer}: leeway over two minutes")]
-    Leeway {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// A lifetime of nothing, or over [`MAX_LIFETIME`].
-    #[error("issuer {issuer}: token lifetime must lie between one second and 24 hours")]
-    Lifetime {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// Two policies for one issuer and one family of algorithms.
-    #[error("issuer {issuer}: configured twice")]
-    Twice {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// A table of role names for an issuer that is not the legacy one.
-    #[error("issuer {issuer}: only the legacy issuer may map role names")]
-    RoleTable {
-        /// Whose policy.
-        issuer: String,
-    },
-    /// Cloudflare Access with a team that is no host name label.
-    #[error("Cloudflare Access: the team is not a name as in TEAM.cloudflareaccess.com")]
-    CloudflareTeam,
-    /// Cloudflare Access without the audience tag of the application.
-    #[error("Cloudflare Access: no audience tag")]
-    CloudflareAudience,
-    /// Cloudflare Access with nobody to let in.
-    #[error("Cloudflare Access: nobody has a role")]
-    CloudflareNobody,
-    /// The legacy issuer cannot speak as a service: its secret is shared.
-    #[error("the legacy issuer cannot be a service")]
-    LegacyService,
-    /// The legacy issuer beside one with public keys, which nobody asked for.
-    #[error("the legacy issuer stands beside a key set and that is not allowed explicitly")]
-    LegacyBesideKeys,
-}
-
-/// Every fault of a configuration at once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError(pub Vec<ConfigFault>);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("authentication is not configured soundly")?;
-        self.0.iter().try_for_each(|fault| write!(f, "; {fault}"))
-    }
-}
-
 /// The policies, by issuer and family.
 #[derive(Debug)]
 pub(crate) struct Issuers {
@@ -516,3 +341,6 @@ impl Issuers {
         &self.policies
     }
 }
+
+#[cfg(test)]
+mod tests;

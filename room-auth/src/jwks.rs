@@ -6,6 +6,7 @@
 //! replaces a set that works.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,23 +14,25 @@ use crate::jws::MAX_KID_BYTES;
 use crate::jwt::json::{self, Value};
 
 mod disk;
+mod fetch;
+mod health;
 #[cfg(feature = "jwks-http")]
 mod http;
 mod key;
 mod missing;
 mod schedule;
+mod snapshot;
 mod store;
 
 pub use disk::DiskCopy;
+pub use fetch::{Fetch, FetchFault, FetchRequest, Fetched};
+pub use health::{KeyHealth, KeyState};
 #[cfg(feature = "jwks-http")]
 pub use http::{HttpFetch, HttpFetchError, HttpFetchOptions};
 pub use key::{Key, KeyFault, Thumbprint};
 pub use schedule::{DEFAULT_TTL, TTL_RANGE};
-pub use store::{
-    DEFAULT_STALE_BOUND, Fetch, FetchFault, FetchRequest, Fetched, KeyHealth, KeyState, KeyStore,
-    KeyStoreOptions, MAX_STALE_BOUND,
-};
-pub(crate) use store::{NoKeys, Now};
+pub(crate) use snapshot::{NoKeys, Now};
+pub use store::{DEFAULT_STALE_BOUND, KeyStore, KeyStoreOptions, MAX_STALE_BOUND};
 
 /// The largest key set document that is read, in bytes. Large providers publish under 20 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -72,7 +75,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Key(Arc<Key>),
-    /// Different keys share the id; choosing one would be a guess.
+    /// Several entries share the id; choosing one would be a guess.
     Ambiguous,
 }
 
@@ -121,23 +124,23 @@ impl KeySet {
         Ok(ParsedKeySet { keys, left_out })
     }
 
-    /// Adds a key that has an id. A different key under a used id makes that id ambiguous.
+    /// Adds a key that has an id. A second key under a used id, were it the same one, makes that
+    /// id ambiguous.
     ///
     /// # Errors
-    /// The key has no id, or shares it with another one.
+    /// The key has no id, or shares it with an earlier one.
     pub fn insert(&mut self, key: Key) -> Result<(), KeyFault> {
         let kid: Box<str> = key.kid().ok_or(KeyFault::NoKeyId)?.into();
-        let earlier = self.by_kid.get(&kid);
-        let is_same = matches!(earlier, Some(Slot::Key(earlier)) if earlier.is_same_as(&key));
-        if is_same {
-            return Ok(());
+        match self.by_kid.entry(kid) {
+            Entry::Vacant(free) => {
+                free.insert(Slot::Key(Arc::new(key)));
+                Ok(())
+            }
+            Entry::Occupied(mut taken) => {
+                taken.insert(Slot::Ambiguous);
+                Err(KeyFault::DuplicateKeyId)
+            }
         }
-        if earlier.is_some() {
-            self.by_kid.insert(kid, Slot::Ambiguous);
-            return Err(KeyFault::DuplicateKeyId);
-        }
-        self.by_kid.insert(kid, Slot::Key(Arc::new(key)));
-        Ok(())
     }
 
     /// Whether no key can be used.

@@ -479,4 +479,6 @@ impl fmt::Debug for VerifierBuilder {
 #[cfg(test)]
 mod ending_tests;
 #[cfg(test)]
+mod legacy_tests;
+#[cfg(test)]
 mod tests;

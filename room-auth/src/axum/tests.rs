@@ -14,6 +14,8 @@ use crate::issuers::IssuerPolicy;
 use crate::jwks::{KeyStore, KeyStoreOptions};
 use crate::jws::Algorithm;
 
+mod refusals;
+
 struct Bench {
     issuer: Issuer,
     clock: Arc<ManualClock>,
@@ -195,7 +197,6 @@ async fn failures_are_counted_where_they_come_from() {
 
 #[tokio::test]
 async fn without_keys_the_answer_is_503() {
-    let clock = Arc::new(ManualClock::default());
     let store = Arc::new(KeyStore::new("https://id.example/jwks", KeyStoreOptions::default()));
     let policy = IssuerPolicy::jwks("https://id.example", store);
     let verifier = Verifier::builder("inst-1").issuer(policy).build().unwrap();
@@ -203,7 +204,6 @@ async fn without_keys_the_answer_is_503() {
         app: Router::new().route("/hello", get(hello)).layer(AuthLayer::new(Arc::new(verifier))),
         ..bench(|layer| layer)
     };
-    drop(clock);
     let answer = bench.with(&bench.mint(Role::Viewer)).await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("www-authenticate"), None);

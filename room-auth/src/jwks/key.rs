@@ -39,7 +39,7 @@ pub enum KeyFault {
     /// No `kid`, so that no token can name it.
     #[error("key has no usable id")]
     NoKeyId,
-    /// Another, different key has the same `kid`; neither is used.
+    /// An earlier entry has the same `kid`; neither is used.
     #[error("another key has the same id")]
     DuplicateKeyId,
     /// An RSA modulus of less than 2048 or more than 8192 bits, or one that a prime below 168

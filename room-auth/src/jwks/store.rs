@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
@@ -16,7 +16,10 @@ use crate::endings::{Ended, Endings};
 use crate::jwks::disk::{DiskCopy, SavedSet};
 use crate::jwks::missing::{Ask, Missing};
 use crate::jwks::schedule::{self, DEFAULT_TTL};
-use crate::jwks::{KeySet, KeySetFault, LeftOut, ParsedKeySet};
+use crate::jwks::snapshot::{Held, NoKeys, Now, Snapshot};
+use crate::jwks::{
+    Fetch, FetchFault, FetchRequest, Fetched, KeyHealth, KeySet, KeyState, LeftOut, ParsedKeySet,
+};
 
 /// How long keys are used after the last good fetch, unless set.
 pub const DEFAULT_STALE_BOUND: Duration = Duration::from_hours(24);
@@ -36,125 +39,6 @@ const SAVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 /// A difference between the two clocks that is worth a line in the log.
 const CLOCK_STEP: Duration = Duration::from_secs(30);
-
-/// What is asked of an endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FetchRequest {
-    /// The entity tag of the set that is held, for `If-None-Match`.
-    pub etag: Option<String>,
-    /// Whether caches on the way are to be asked past (`Cache-Control: no-cache`).
-    pub no_cache: bool,
-}
-
-/// What an endpoint answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// The set that is held is still the current one (304).
-    NotModified {
-        /// `max-age` of `Cache-Control`.
-        max_age: Option<Duration>,
-    },
-    /// A key set document (200).
-    Document {
-        /// Its bytes, not yet checked.
-        body: Vec<u8>,
-        /// Its entity tag.
-        etag: Option<String>,
-        /// `max-age` of `Cache-Control`.
-        max_age: Option<Duration>,
-    },
-}
-
-/// Why a fetch brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchFault {
-    /// The whole fetch took too long.
-    #[error("endpoint took too long")]
-    Timeout,
-    /// No connection: refused, unreachable, no such name, or TLS failed. The text is for the log.
-    #[error("no connection to the endpoint: {0}")]
-    Connect(Box<str>),
-    /// The answer broke off.
-    #[error("answer broke off: {0}")]
-    Body(Box<str>),
-    /// A status that is neither 200 nor 304. Redirects are not followed.
-    #[error("endpoint answered {0}")]
-    Status(u16),
-    /// The body is larger than a key set may be.
-    #[error("answer is too large")]
-    TooLarge,
-    /// The body is compressed, though nobody asked for that.
-    #[error("answer is compressed")]
-    Compressed,
-    /// 304, but nothing is held that could be unmodified.
-    #[error("endpoint answered 304 to a first request")]
-    UnaskedNotModified,
-    /// The document is no key set, or has no usable key.
-    #[error(transparent)]
-    KeySet(#[from] KeySetFault),
-}
-
-/// Brings key set documents. The one in production is
-/// `HttpFetch` (feature `jwks-http`).
-pub trait Fetch: Send + Sync + 'static {
-    /// Asks once; bounded in time and size by itself.
-    fn fetch(
-        &self,
-        request: FetchRequest,
-    ) -> impl Future<Output = Result<Fetched, FetchFault>> + Send;
-}
-
-/// How well the keys of an issuer are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyState {
-    /// The last fetch is no older than the endpoint allows.
-    Fresh,
-    /// Fetches fail, the last good set is in use.
-    Degraded,
-    /// The last good set is past the stale bound: every token is answered 503.
-    Stale,
-    /// There never was a set: every token is answered 503.
-    Empty,
-}
-
-impl KeyState {
-    /// A stable name for status pages and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Degraded => "degraded",
-            Self::Stale => "stale",
-            Self::Empty => "none",
-        }
-    }
-}
-
-/// What is to be said about the keys of an issuer now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyHealth {
-    /// In one word.
-    pub state: KeyState,
-    /// How many keys can be used.
-    pub keys: usize,
-    /// Grows whenever the keys changed.
-    pub generation: u64,
-    /// How long ago the endpoint last confirmed the set.
-    pub age: Option<Duration>,
-    /// When that was, by the clock of then.
-    pub fetched_at: Option<SystemTime>,
-    /// Whether the set was read from disk and no fetch has succeeded since.
-    pub is_from_disk: bool,
-    /// How many fetches have failed in a row.
-    pub failures: u32,
-    /// Why the last fetch failed, if it did.
-    pub last_fault: Option<FetchFault>,
-    /// How long until the next scheduled fetch.
-    pub next_fetch_in: Duration,
-    /// The entries of the set that are not used.
-    pub left_out: Vec<LeftOut>,
-    /// Whether the last good set could not be written to disk.
-    pub is_disk_failing: bool,
-}
 
 /// Settings of a [`KeyStore`].
 #[derive(Clone)]
@@ -214,65 +98,6 @@ impl KeyStoreOptions {
         self.disk = Some(disk);
         self
     }
-}
-
-/// A moment by both clocks. Each misses something: the wall clock can be set, the monotonic one
-/// stands still while a machine sleeps. The older answer counts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub(crate) wall: SystemTime,
-    pub(crate) mono: Instant,
-}
-
-impl Now {
-    pub(crate) fn read(clock: &dyn Clock) -> Self {
-        Self { wall: clock.now(), mono: clock.monotonic() }
-    }
-
-    fn since(&self, earlier: &Self) -> Duration {
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or(Duration::ZERO);
-        self.mono.saturating_duration_since(earlier.mono).max(wall)
-    }
-}
-
-/// A set that was good when it was fetched.
-struct Held {
-    keys: Arc<KeySet>,
-    /// How long from its confirmation it may be used.
-    usable_for: Duration,
-    confirmed: Now,
-    /// How old it was then: more than nothing only for a set from disk.
-    age_then: Duration,
-}
-
-impl Held {
-    fn age(&self, now: &Now) -> Duration {
-        now.since(&self.confirmed).saturating_add(self.age_then)
-    }
-}
-
-/// What requests read.
-pub(crate) struct Snapshot {
-    pub(crate) generation: u64,
-    held: Option<Held>,
-}
-
-impl Snapshot {
-    fn is_stale(&self, now: &Now) -> bool {
-        self.held.as_ref().is_some_and(|held| held.age(now) > held.usable_for)
-    }
-
-    /// The keys; a snapshot from [`KeyStore::current`] has some.
-    pub(crate) fn keys(&self) -> Option<&KeySet> {
-        self.held.as_ref().map(|held| held.keys.as_ref())
-    }
-}
-
-/// There are no keys to verify anything with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoKeys {
-    NeverFetched,
-    Stale,
 }
 
 /// What only the fetching task and the rare request with an unknown id touch.

@@ -249,7 +249,7 @@ fn an_ed25519_key_has_large_order() {
 }
 
 #[test]
-fn an_id_that_two_keys_share_is_nobodys() {
+fn an_id_that_two_entries_share_is_nobodys() {
     let (one, two) = (jwk(Algorithm::Es256), jwk(Algorithm::EdDsa));
     let mut third = jwk(Algorithm::Rs256);
     third["kid"] = "other".into();
@@ -262,9 +262,11 @@ fn an_id_that_two_keys_share_is_nobodys() {
         set(&[one.clone(), two.clone(), one.clone()]),
         Err(KeySetFault::NoUsableKey(_))
     ));
-    // The very same key twice is no ambiguity.
-    assert_eq!(set(&[one.clone(), one.clone()]).unwrap().keys.len(), 1);
-    // Nor is an entry that is not used anyway.
+    // Were it the very same key twice: a set that repeats itself was not made with care.
+    let twice = set(&[one.clone(), one.clone()]).unwrap_err();
+    let KeySetFault::NoUsableKey(left_out) = twice else { panic!("{twice:?}") };
+    assert_eq!(left_out[0].fault, KeyFault::DuplicateKeyId);
+    // An entry that is not used anyway shares nothing.
     let parsed = set(&[one.clone(), with(two, "use", "enc")]).unwrap();
     assert_eq!(parsed.keys.len(), 1);
 }

@@ -1,10 +1,12 @@
 //! The store with a scripted endpoint and a clock that stands still.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::*;
 use crate::clock::ManualClock;
 use crate::issuer::{Issuer, IssuerKey};
+use crate::jwks::KeySetFault;
 use crate::jws::Algorithm;
 
 const SOURCE: &str = "https://issuer.example/jwks";
