@@ -4,8 +4,8 @@
 //! round numbers, and some give meaning to magic member names. Two programs that read one token
 //! differently are a way past the stricter of the two, so this reader refuses whatever RFC 8259
 //! leaves open: a name that occurs twice in an object at any depth (also when one is written with
-//! escapes), a byte order mark, lone surrogates, and anything after the value. Numbers stay text
-//! until someone asks for a type, so none is ever rounded on the way.
+//! escapes), a byte order mark, lone surrogates, numbers past any double, and anything after the
+//! value. Numbers stay text until someone asks for a type, so none is ever rounded on the way.
 //!
 //! It borrows from its input where it can and never recurses deeper than [`MAX_DEPTH`].
 
@@ -34,6 +34,8 @@ pub(crate) enum JsonFault {
     ReservedName,
     #[error("nested too deeply")]
     TooDeep,
+    #[error("a number that overflows")]
+    Range,
 }
 
 /// One JSON value. Numbers are their text, checked against the grammar.
@@ -227,14 +229,21 @@ impl<'a> Reader<'a> {
             self.at += 1;
             self.digits()?;
         }
+        // Without an exponent and in fewer digits than this, every number is far below 1e308.
+        let mut may_overflow = self.at - start > 300;
         if matches!(self.peek(), Some(b'e' | b'E')) {
+            may_overflow = true;
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.digits()?;
         }
-        Ok(&self.text[start..self.at])
+        let text = &self.text[start..self.at];
+        if may_overflow && !text.parse().is_ok_and(f64::is_finite) {
+            return Err(JsonFault::Range);
+        }
+        Ok(text)
     }
 
     fn digits(&mut self) -> Result<(), JsonFault> {
@@ -430,6 +439,19 @@ mod tests {
         assert_eq!(parse(b"\"\xff\""), Err(JsonFault::NotUtf8));
         assert_eq!(parse(b"\"\xed\xa0\x80\""), Err(JsonFault::NotUtf8));
         assert_eq!(parse(b"\"\xc0\xaf\""), Err(JsonFault::NotUtf8));
+    }
+
+    #[test]
+    fn a_number_that_no_reader_can_hold_is_refused() {
+        let huge = format!("1{}", "0".repeat(309));
+        let long = format!("0.{}", "3".repeat(400));
+        for text in ["1e400", "-1e400", "1e309", "1.8E+308", "17e307999999999999", &huge] {
+            refused(text, JsonFault::Range);
+            refused(&format!(r#"{{"a":[{text}]}}"#), JsonFault::Range);
+        }
+        for text in ["1e308", "-1.7e308", "1e-400", "0e999", "18446744073709551616", &long] {
+            assert_eq!(parse(text.as_bytes()), Ok(Value::Number(text)));
+        }
     }
 
     #[test]

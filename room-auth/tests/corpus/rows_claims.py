@@ -330,11 +330,13 @@ def times(corpus):
         ("nbf_1e400", "nbf", "1e400"),
         ("nbf_2_64", "nbf", "18446744073709551616"),
         ("nbf_minus_one", "nbf", "-1"),
+        ("other_1e400", "x", "1e400"),
+        ("other_minus_1e400", "x", "-1e400"),
         ("iat_date_string", "iat", '"2027-01-15T08:00:00Z"'),
     ):
         corpus.add(
             name,
             "time-number",
             token(with_raw(name, member, raw)),
-            "payload" if raw[-3:] in ("NaN", "ity", "200") and raw[0] != '"' else "dates",
+            "payload" if raw[-3:] in ("NaN", "ity", "200", "400") and raw[0] != '"' else "dates",
         )

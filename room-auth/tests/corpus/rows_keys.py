@@ -363,9 +363,14 @@ def not_a_point():
 
 def names(corpus):
     rsa, ec = by("RS256", "rsa-1"), by("ES256", "ec-1")
-    name = "jwks_same_key_twice"  # no two keys share the name: it is one key, published twice
-    corpus.jwks[name] = {"keys": [KEYS.jwk("rsa-1"), KEYS.jwk("rsa-1", use=None), KEYS.jwk("ed-1")]}
-    corpus.ok(f"ok_{name}", "jwks", token(claims(f"ok_{name}")), jwks=name)
+    rotten(
+        corpus,
+        "jwks_same_key_twice",
+        [KEYS.jwk("rsa-1"), KEYS.jwk("rsa-1", use=None)],
+        "RS256",
+        rsa,
+        "ambiguous_key",
+    )
     rotten(
         corpus,
         "jwks_duplicate_kid_first",
