@@ -386,3 +386,15 @@ fn random_id() -> Result<String, IssuerError> {
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| IssuerError::Crypto)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
+
+/// The same key for all tests that need any one: an RSA key takes a tenth of a second to make.
+#[cfg(test)]
+pub(crate) fn any_key(algorithm: Algorithm) -> IssuerKey {
+    static RSA: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+        IssuerKey::generate(Algorithm::Rs256).unwrap().to_pkcs8().unwrap().to_vec()
+    });
+    match algorithm {
+        Algorithm::Rs256 => IssuerKey::from_pkcs8(algorithm, &RSA).unwrap(),
+        Algorithm::Es256 | Algorithm::EdDsa => IssuerKey::generate(algorithm).unwrap(),
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
-use crate::issuer::{Grant, Issuer, IssuerKey};
+use crate::issuer::{Grant, Issuer, IssuerKey, any_key};
 use crate::issuers::{ConfigError, IssuerPolicy};
 use crate::revocation::unix_seconds;
 use crate::verifier::{Credential, Verifier};
@@ -24,7 +24,7 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let key = IssuerKey::generate(Algorithm::Rs256).unwrap();
+    let key = any_key(Algorithm::Rs256);
     let clock = Arc::new(ManualClock::default());
     let document = json!({ "keys": [key.public_jwk()], "public_certs": [] }).to_string();
     let keys = KeySet::parse(document.as_bytes()).unwrap().keys;
@@ -227,10 +227,7 @@ fn two_credentials_name_one_person() {
 
 #[test]
 fn half_a_configuration_is_none() {
-    let keys = || {
-        let issuer = Issuer::new("i", IssuerKey::generate(Algorithm::Rs256).unwrap());
-        issuer.key_set().unwrap()
-    };
+    let keys = || Issuer::new("i", any_key(Algorithm::Rs256)).key_set().unwrap();
     let check = |access: CloudflareAccess, fault: ConfigFault| {
         let built = Verifier::builder("x").cloudflare_access(access).build();
         assert_eq!(built.err(), Some(ConfigError(vec![fault])));

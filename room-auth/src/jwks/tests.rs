@@ -5,11 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::issuer::IssuerKey;
+use crate::issuer;
 use crate::jws::Algorithm;
 
 fn jwk(algorithm: Algorithm) -> Value {
-    IssuerKey::generate(algorithm).unwrap().with_kid("k").public_jwk()
+    issuer::any_key(algorithm).with_kid("k").public_jwk()
 }
 
 fn set(keys: &[Value]) -> Result<ParsedKeySet, KeySetFault> {
