@@ -12,6 +12,15 @@ const plainImports: Plugin = {
   load: (id) => (id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load();' : null),
 };
 
+/**
+ * What is always loaded together is one file. Left to itself the bundler puts `wire` into a file of its own,
+ * which the first page would ask for only once it has read the other.
+ */
+const GROUPS = [
+  { name: 'first', test: /src.(?:main\.tsx|api.wire\.ts)$/u },
+  { name: 'logins', test: /src.(?:api.(?:login|wire-login)|state.(?:logins|session))\.ts$/u },
+];
+
 export default defineConfig({
   plugins: [plainImports],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
@@ -29,6 +38,7 @@ export default defineConfig({
     modulePreload: false,
     cssCodeSplit: false,
     reportCompressedSize: false,
+    rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
   },
   test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
 });

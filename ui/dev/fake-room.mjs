@@ -7,11 +7,13 @@
 // `POST /fake` with JSON changes the script: {"codex": {...}} is merged into that provider's status,
 // {"script": "codes_off"} chooses how the next sign-in ends, {"seconds": 90} its time, {"stop": true}
 // cuts every socket and refuses requests until {"stop": false}, {"reset": true} forgets all sign-ins.
+// {"mode": "cloud"} makes it a hosted Room, see fake-cloud.mjs; `GET /fake?token=ada` is a sign-in link.
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { createCloud, createControlPlane, INSTANCE, token as cloudToken } from './fake-cloud.mjs';
 
 const ROOT = new URL('../../ui-dist/', import.meta.url).pathname;
 const HEADERS = {
@@ -39,7 +41,7 @@ const tokens = new Set();
 const tickets = new Set();
 const sessions = new Map();
 const last = {};
-const script = { codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false };
+const script = { mode: process.env.MODE ?? 'local', codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false };
 const statuses = {
   codex: status({ version: '0.169.0' }),
   claude: status({ version: '2.1.329' }),
@@ -119,6 +121,16 @@ function iso(ms) {
 const sockets = new Set();
 const positions = new Map();
 
+const hosted = () => script.mode === 'cloud';
+
+function closeSockets(device, code) {
+  for (const socket of sockets) {
+    if (socket.device !== device) continue;
+    socket.stream.write(Buffer.from([0x88, 2, code >> 8, code & 255]));
+    socket.stream.end();
+  }
+}
+
 function publish(channel, type, data) {
   const seq = (positions.get(channel) ?? 0) + 1;
   positions.set(channel, seq);
@@ -137,20 +149,29 @@ function send({ stream }, message) {
 function received(socket, message) {
   if (message.type === 'ping') send(socket, { type: 'pong', id: message.id });
   if (message.type === 'unsubscribe') for (const channel of message.channels) socket.channels.delete(channel);
+  if (message.type === 'visible') script.heard = message.value;
   if (message.type !== 'subscribe') return;
-  send(socket, { type: 'subscribed', channels: message.channels, denied: [] });
-  for (const channel of message.channels) {
+  const allowed = message.channels.filter((channel) => !hosted() || mayHear(socket, channel));
+  const denied = message.channels.filter((channel) => !allowed.includes(channel));
+  send(socket, { type: 'subscribed', channels: allowed, denied });
+  for (const channel of allowed) {
     socket.channels.add(channel);
     const session = sessions.get(channel.replace('provider-auth:', ''));
-    const data = channel === 'providers' ? { providers: statuses } : (session?.view ?? null);
+    const data = channel === 'providers' ? { providers: statuses } : (cloud.snapshot(channel) ?? session?.view ?? null);
     send(socket, { type: 'snapshot', channel, seq: positions.get(channel) ?? 0, data, timestamp: iso(Date.now()) });
   }
+}
+
+function mayHear({ entry }, channel) {
+  const needed = { providers: 'status.read', access: 'access.manage', activity: 'activity.read' }[channel];
+  return cloud.may(entry, needed ?? 'providers.manage');
 }
 
 function upgrade(request, stream) {
   const asked = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
   const ticket = asked.find((one) => one.startsWith('room.ticket.'))?.slice('room.ticket.'.length);
-  if (script.stop || !tickets.delete(ticket)) {
+  const entry = hosted() ? cloud.holder(request) : null;
+  if (script.stop || (hosted() ? entry === null : !tickets.delete(ticket))) {
     stream.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
     return;
   }
@@ -160,7 +181,7 @@ function upgrade(request, stream) {
   stream.write(
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: room.v1\r\n\r\n`,
   );
-  const socket = { stream, channels: new Set() };
+  const socket = { stream, channels: new Set(), entry, device: entry?.id };
   sockets.add(socket);
   const gone = () => sockets.delete(socket);
   stream.on('close', gone).on('error', gone);
@@ -188,7 +209,7 @@ function upgrade(request, stream) {
       if (kind === 1) received(socket, JSON.parse(Buffer.from(body).toString()));
     }
   });
-  send(socket, { type: 'hello', build: build(), boot, mode: 'local', now: iso(Date.now()), heartbeatMs: 25_000 });
+  send(socket, { type: 'hello', build: build(), boot, mode: script.mode, now: iso(Date.now()), heartbeatMs: 25_000 });
 }
 
 // Sign-ins
@@ -397,13 +418,17 @@ function page(request, response, path) {
 }
 
 async function control(request, response) {
-  const { reset, approve, refuse, codexStatus, claudeStatus, tokens: keep, lines, end: ending, ...more } = await read(request);
+  const { reset, approve, refuse, codexStatus, claudeStatus, tokens: keep, lines, end: ending, people, ...more } = await read(request);
   if (reset) {
     for (const session of sessions.values()) for (const timer of session.timers) clearTimeout(timer);
     for (const provider of Object.keys(last)) delete last[provider];
     sessions.clear();
+    cloud.reset();
+    for (const { stream } of sockets) stream.destroy();
+    for (const name of ['lifeMs', 'pairMs', 'trade', 'cloudflare', 'noPlane', 'keys', 'launchAs', 'launchHome', 'heard', 'site']) delete script[name];
   }
   Object.assign(script, more);
+  if (people) cloud.control(people);
   if (codexStatus) Object.assign(statuses.codex, codexStatus);
   if (claudeStatus) Object.assign(statuses.claude, claudeStatus);
   if (codexStatus || claudeStatus) publish('providers', 'providers:updated', {});
@@ -418,17 +443,41 @@ async function control(request, response) {
   if (lines) print(sessions.get(last[lines.provider]), lines.texts);
   if (keep === false) tokens.clear();
   if (script.stop) for (const { stream } of sockets) stream.destroy();
-  json(response, 200, { ok: true });
+  json(response, 200, { ok: true, script });
 }
 
 const server = createServer(async (request, response) => {
   const { pathname: path } = new URL(request.url, 'http://localhost');
   const ask = `${request.method} ${path}`;
+  const url = new URL(request.url, 'http://localhost');
   if (ask === 'POST /fake') return control(request, response);
+  if (ask === 'GET /fake') {
+    const more = JSON.parse(url.searchParams.get('more') ?? '{}');
+    return json(response, 200, { token: cloudToken(url.searchParams.get('token') ?? 'ada', more) });
+  }
   if (script.stop) return request.socket.destroy();
   if (!path.startsWith('/api/')) return page(request, response, path);
   if (ask === 'GET /api/bootstrap') {
-    return json(response, 200, { mode: 'local', build: build(), name: 'Room', auth: ['code'], controlPlaneUrl: null });
+    if (!hosted()) return json(response, 200, { mode: 'local', build: build(), name: 'Room', auth: ['code'], controlPlaneUrl: null });
+    const ways = [script.noPlane ? null : 'token', 'pair', script.cloudflare ? 'cloudflare' : null];
+    return json(response, 200, {
+      mode: 'cloud',
+      build: build(),
+      name: 'Ada’s Room',
+      auth: ways.filter((way) => way !== null),
+      controlPlaneUrl: script.noPlane ? null : plane,
+      instanceId: INSTANCE,
+    });
+  }
+  if (hosted()) {
+    const answered = await cloud.route(request, response, ask, path, url);
+    if (answered !== undefined || response.writableEnded) return undefined;
+    const manages = cloud.may(cloud.holder(request), 'providers.manage');
+    if (ask === 'GET /api/providers/status' && !manages) {
+      const plain = Object.entries(statuses).map(([id, row]) => [id, { ...row, account: null, authSession: null }]);
+      return json(response, 200, { providers: Object.fromEntries(plain) });
+    }
+    return common(request, response, ask, path);
   }
   if (ask === 'POST /api/auth/handshake') {
     const { code } = await read(request);
@@ -442,6 +491,11 @@ const server = createServer(async (request, response) => {
   }
   const token = (request.headers.authorization ?? '').replace('Bearer ', '');
   if (!tokens.has(token)) return problem(response, 401, 'unauthorized', 'Sign in.');
+  return common(request, response, ask, path, token);
+});
+
+/** What both modes have, for a caller who is let in. */
+async function common(request, response, ask, path, token) {
   const [, , , one, two, three] = path.split('/');
   const session = sessions.get(two);
   switch (true) {
@@ -449,7 +503,7 @@ const server = createServer(async (request, response) => {
       return json(response, 200, {
         ok: true,
         role: 'owner',
-        permissions: ['status.read', 'self', 'providers.manage'],
+        permissions: ['status.read', 'self', 'providers.manage', 'activity.read', 'access.manage', 'instance.manage', 'instance.wipe'],
         profile: null,
         issuer: 'local',
         subject: 'owner',
@@ -472,13 +526,14 @@ const server = createServer(async (request, response) => {
         version: '0.1.0',
         build: build(),
         uptime: (Date.now() - startedAt) / 1000 + 7300,
-        deploymentMode: 'local',
+        deploymentMode: script.mode,
         serverPlatform: 'linux x86_64',
-        name: 'Room',
-        goal: null,
-        region: null,
-        plan: null,
+        name: hosted() ? 'Ada’s Room' : 'Room',
+        goal: hosted() ? 'Keep the shop’s support inbox empty' : null,
+        region: hosted() ? 'fra' : null,
+        plan: hosted() ? 'Team' : null,
         generatedAt: iso(Date.now()),
+        ...(hosted() ? { keys: [{ issuer: 'https://id.example.com', state: script.keys ?? 'fresh', ageSeconds: 90, keys: 2 }] } : {}),
       });
     case ask === 'GET /api/providers':
       return json(response, 200, { providers: TABLE });
@@ -563,7 +618,11 @@ const server = createServer(async (request, response) => {
     default:
       return problem(response, 404, 'not_found', 'There is no such route.');
   }
-});
+}
+
+const origin = () => `http://localhost:${server.address().port}`;
+const cloud = createCloud({ json, problem, read, publish, closeSockets, script, origin });
+const plane = await createControlPlane(origin, script);
 
 server.on('upgrade', upgrade);
 server.listen(Number(process.env.PORT ?? 3700), 'localhost', () => {

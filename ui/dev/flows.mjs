@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { launch } from './browser.mjs';
+import { cloudFlows } from './flows-cloud.mjs';
 
 const fake = spawn(process.execPath, [new URL('fake-room.mjs', import.meta.url).pathname], {
   env: { ...process.env, PORT: '0' },
@@ -15,7 +16,7 @@ const base = await new Promise((resolve) => {
     if (found) resolve(found[0]);
   });
 });
-const say = (body) => fetch(`${base}/fake`, { method: 'POST', body: JSON.stringify(body) });
+const say = async (body) => (await fetch(`${base}/fake`, { method: 'POST', body: JSON.stringify(body) })).json();
 const id = (name) => `[data-testid="${name}"]`;
 const OUT = { connected: false, account: null, plan: null, method: null, installed: true, authSession: null };
 
@@ -320,6 +321,8 @@ const FLOWS = {
   },
 };
 
+Object.assign(FLOWS, cloudFlows({ base, say, open, id, clipboard }));
+
 let failed = 0;
 let walked = 0;
 const only = process.argv[2];
@@ -327,6 +330,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
   if (only !== undefined && !name.includes(only)) continue;
   await say({
     reset: true,
+    mode: 'local',
     codex: 'ok',
     claude: 'ok',
     seconds: 900,

@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { launch } from './browser.mjs';
+import { cloudScreens } from './shots-cloud.mjs';
 
 const folder = process.argv[2] ?? '/tmp/shots-ui';
 const only = process.argv.slice(3);
@@ -38,6 +39,7 @@ const OUT = {
 const IN = { ...OUT, connected: true, account: 'an…@example.com', plan: 'Plus', method: 'chatgpt' };
 const RESET = {
   reset: true,
+  mode: 'local',
   codex: 'ok',
   claude: 'ok',
   seconds: 900,
@@ -304,6 +306,8 @@ async function failing(page, how) {
   await page.click(id('start'));
   await page.waitForSelector(id('failure'));
 }
+
+Object.assign(SCREENS, cloudScreens({ base, say, id, IN, OUT }));
 
 const VIEWS = [
   { name: 'phone-light', viewport: { width: 393, height: 852 }, colorScheme: 'light' },

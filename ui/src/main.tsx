@@ -1,40 +1,65 @@
-// Start of the page: takes the one-time code out of the address before anything is asked for, hands
-// the platform to the state, and draws.
+// Start of the page: takes what signs in out of the address before anything is asked for, hands the
+// platform to the state, and draws.
 
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { createRoom } from './state/room';
-import { linkCode } from './state/plain';
 import { safeStorage } from './state/storage';
-import { TOKEN_KEY } from './state/auth';
+import { MARK_KEY, TOKEN_KEY, type Arrival } from './state/auth';
 import { App } from './views/app';
 import { provideRoom } from './views/context';
-import { loadAll } from './views/lazy';
-import { startRouter } from './views/router';
+import { loadAll, preload } from './views/lazy';
+import { OfflineNote } from './views/shell';
+import { RETURN_KEY, setRoot, startRouter, tab } from './views/router';
 
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/u;
 
-/** The code of `/#code=…`, removed from the address and from the history. */
-function takeCode(): string | null {
-  if (!location.hash.startsWith('#code=')) return null;
-  const code = linkCode(location.hash);
-  history.replaceState(null, '', location.pathname + location.search);
-  return code;
+/** What `/#code=…` and its like bring, removed from the address and from the history. */
+function takeArrival(): Arrival | null {
+  const [, kind, secret] = /^#(code|token|pair)=([^&]*)/u.exec(location.hash) ?? [];
+  if (kind === undefined || secret === undefined) return null;
+  // Whoever went to the control plane for a fresh token comes back to where they were.
+  const here = location.pathname + location.search;
+  const back = kind === 'token' && here === '/' ? tab.get(RETURN_KEY) : null;
+  tab.remove(RETURN_KEY);
+  history.replaceState(null, '', back ?? here);
+  return { kind: kind as Arrival['kind'], secret: decoded(secret) };
 }
 
-const code = takeCode();
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const arrival = takeArrival();
+
+/** Where the Room is, if not where this page came from. */
+let api = '';
 
 const room = createRoom({
+  hosted: location.protocol === 'https:',
+  device: () => [navigator.userAgent, navigator.maxTouchPoints],
   fetch: async (path, { timeoutMs, ...init }) =>
-    fetch(path, {
+    fetch(path.startsWith('/api/') ? api + path : path, {
       ...init,
       cache: 'no-store',
       credentials: 'same-origin',
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     }),
+  async elsewhere() {
+    const { find } = await import('./state/elsewhere');
+    const found = await find(location.pathname, async (path) => (await fetch(path)).json());
+    if (found === null) return null;
+    api = found.apiUrl;
+    setRoot(found.root);
+    return found.config;
+  },
   openSocket: (protocols, events) => {
-    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, protocols);
+    const socket = new WebSocket(`${(api || location.origin).replace('http', 'ws')}/ws`, protocols);
     socket.addEventListener('message', (event) => events.message(event.data));
     socket.addEventListener('close', (event) => events.closed(event.code));
     return socket;
@@ -51,15 +76,17 @@ const room = createRoom({
 
 // A sign-in is kept for this origin only, and another tab's counts here too.
 addEventListener('storage', (event) => {
-  if (event.key === TOKEN_KEY) void room.auth.adopt(event.newValue);
+  if (event.key === TOKEN_KEY || event.key === MARK_KEY) void room.auth.adopt(event.newValue);
 });
 addEventListener('hashchange', () => {
-  const next = takeCode();
+  const next = takeArrival();
   if (next !== null) void room.auth.begin(next);
 });
 
 function woken(): void {
-  if (document.visibilityState !== 'visible') return;
+  const visible = document.visibilityState === 'visible';
+  room.link.setVisible(visible);
+  if (!visible) return;
   room.link.wake();
   if (room.auth.phase.peek() === 'signed_out' && room.auth.reason.peek() === 'unreachable') void room.auth.retry();
 }
@@ -83,11 +110,17 @@ effect(() => {
   }
 });
 
-// A page open this long is worth having whole, also for when the Room is away.
-setTimeout(() => void loadAll(), 5_000);
+// Once the Room answers, the page is worth having whole: also for when the Room is away, so the words
+// for that come first.
+const whole = effect(() => {
+  if (room.linkPhase.value !== 'live') return;
+  void preload(OfflineNote);
+  setTimeout(() => void loadAll(), 2_000);
+  queueMicrotask(() => whole());
+});
 
 startRouter();
-void room.auth.begin(code);
+void room.auth.begin(arrival);
 
 provideRoom(room);
 const root = document.getElementById('app');

@@ -14,3 +14,7 @@ declare class URL {
   readonly search: string;
   readonly searchParams: { get(name: string): string | null };
 }
+declare function atob(data: string): string;
+declare class TextDecoder {
+  decode(input: Uint8Array): string;
+}

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { ApiError, createClient, type FetchAnswer, type FetchInit } from './client';
+import { loginCalls } from './login';
 
 function answer(status: number, body: unknown, headers: Record<string, string> = {}): FetchAnswer {
   return {
@@ -13,7 +14,11 @@ function setUp(reply: (path: string, init: FetchInit) => FetchAnswer | Promise<F
   const fetch = vi.fn(async (path: string, init: FetchInit) => reply(path, init));
   const onRefused = vi.fn();
   const state: { token: string | null } = { token: 'T1' };
-  const client = createClient({ fetch, token: () => state.token, onRefused });
+  const client = createClient({
+    fetch,
+    credential: () => (state.token === null ? null : { id: state.token, bearer: state.token }),
+    onRefused,
+  });
   return { client, fetch, onRefused, state };
 }
 
@@ -78,7 +83,7 @@ test('a problem gives its code, detail and wait', async () => {
       { 'Retry-After': '3' },
     ),
   );
-  const error = await failure(client.connect('codex', null));
+  const error = await failure(loginCalls(client).connect('codex', null));
   expect([error.kind, error.code, error.message, error.retryAfterMs]).toEqual(['problem', 'rate_limited', 'Wait 3 s.', 3000]);
 });
 
@@ -94,11 +99,11 @@ test('no answer and an answer that is not JSON are told apart', async () => {
 
 test('a provider without a session has none', async () => {
   const { client } = setUp(() => answer(404, { code: 'not_found' }));
-  expect(await client.lastSession('codex')).toBeNull();
+  expect(await loginCalls(client).lastSession('codex')).toBeNull();
 });
 
 test('ids are escaped in paths', async () => {
   const { client, fetch } = setUp(() => answer(200, {}));
-  await client.input('../x', 'a#b');
+  await loginCalls(client).input('../x', 'a#b');
   expect(fetch.mock.calls[0]?.[0]).toBe('/api/providers/sessions/..%2Fx/input');
 });

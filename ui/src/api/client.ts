@@ -43,34 +43,45 @@ export class ApiError extends Error {
   }
 }
 
+/** What proves who asks: a bearer, or null where the browser sends its cookie by itself. */
+export interface Credential {
+  /** Tells one sign-in from the next. */
+  id: string;
+  bearer: string | null;
+}
+
 export interface ClientOptions {
   fetch: Fetch;
-  token(): string | null;
-  /** Called once for a token that the Room does not take any more. */
+  credential(): Credential | null;
+  /** Called once for a sign-in that the Room does not take any more. */
   onRefused(): void;
+  /** Signed in, and not allowed: what this page knows of its permissions is old. */
+  onForbidden?(): void;
 }
 
 /** A cancel answers within 5 s and a disconnect may ask the vendor, so this is the longest of them. */
 const TIMEOUT_MS = 30_000;
 
-const NO_PROBLEM: wire.Problem = { code: null, title: null, detail: null };
+export const NO_PROBLEM: wire.Problem = { code: null, title: null, detail: null };
 
 export type Client = ReturnType<typeof createClient>;
 
 export function createClient(options: ClientOptions) {
   let refused: string | null = null;
 
+  /** `as` stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here. */
   async function send(
     method: string,
     path: string,
-    extra: { body?: unknown; headers?: Record<string, string>; anonymous?: boolean } = {},
+    { as, ...extra }: { body?: unknown; headers?: Record<string, string>; as?: Credential | null } = {},
   ): Promise<unknown> {
-    const token = extra.anonymous === true ? null : options.token();
-    if (extra.anonymous !== true && (token === null || token === refused)) {
+    const kept = as === undefined ? options.credential() : null;
+    if (as === undefined && (kept === null || kept.id === refused)) {
       throw new ApiError('problem', 401, { code: 'signed_out', title: null, detail: null });
     }
+    const bearer = (kept ?? as)?.bearer ?? null;
     const headers: Record<string, string> = { Accept: 'application/json', ...extra.headers };
-    if (token !== null) headers['Authorization'] = `Bearer ${token}`;
+    if (bearer !== null) headers['Authorization'] = `Bearer ${bearer}`;
     if (extra.body !== undefined) headers['Content-Type'] = 'application/json';
 
     let answer: FetchAnswer;
@@ -94,29 +105,31 @@ export function createClient(options: ClientOptions) {
       if (!readable) throw new ApiError('unexpected', answer.status, NO_PROBLEM);
       return body;
     }
-    if (answer.status === 401 && token !== null && token !== refused) {
-      refused = token;
-      // Another tab may have signed in anew meanwhile; then only the old token is refused.
-      if (options.token() === token) options.onRefused();
+    if (answer.status === 401 && kept !== null && kept.id !== refused) {
+      refused = kept.id;
+      // Another tab may have signed in anew meanwhile; then only the old sign-in is refused.
+      if (options.credential()?.id === kept.id) options.onRefused();
     }
+    if (answer.status === 403 && kept !== null) options.onForbidden?.();
     const seconds = Number(answer.headers.get('Retry-After') ?? Number.NaN);
     throw new ApiError('problem', answer.status, wire.readProblem(body), Number.isFinite(seconds) ? seconds * 1000 : null);
   }
 
   const get = (path: string) => send('GET', path);
   const post = (path: string, body: unknown = {}) => send('POST', path, { body });
-  const provider = (id: string) => `/api/providers/${encodeURIComponent(id)}`;
-  const session = (id: string) => `/api/providers/sessions/${encodeURIComponent(id)}`;
-
   return {
+    send,
+    get,
+    post,
+
     async bootstrap(): Promise<wire.Bootstrap> {
-      return wire.readBootstrap(await send('GET', '/api/bootstrap', { anonymous: true }));
+      return wire.readBootstrap(await send('GET', '/api/bootstrap', { as: null }));
     },
 
     /** Trades the one-time code of a link for a bearer. */
     async handshake(code: string): Promise<string> {
       const answer = await send('POST', '/api/auth/handshake', {
-        anonymous: true,
+        as: null,
         body: { code },
         headers: { 'X-Room-Handshake': '1' },
       });
@@ -145,7 +158,7 @@ export function createClient(options: ClientOptions) {
 
     /** The build id of the page that the server has now. */
     async servedBuild(): Promise<string | null> {
-      const build = wire.fields(await send('GET', '/build.json', { anonymous: true }))['build'];
+      const build = wire.fields(await send('GET', '/build.json', { as: null }))['build'];
       return typeof build === 'string' ? build : null;
     },
 
@@ -155,47 +168,6 @@ export function createClient(options: ClientOptions) {
 
     async statuses(probe = false): Promise<Record<string, wire.ProviderStatus>> {
       return wire.readStatuses(await get(`/api/providers/status${probe ? '?refresh=1' : ''}`));
-    },
-
-    /** `inPlace`: the person agrees that the earlier sign-in ends first, where there is no other way. */
-    async connect(id: string, method: string | null, inPlace = false): Promise<{ session: wire.SessionView; reused: boolean }> {
-      const answer = await post(`${provider(id)}/connect`, {
-        ...(method === null ? {} : { method }),
-        ...(inPlace ? { inPlace } : {}),
-      });
-      const view = wire.readSession(answer);
-      if (view === null) throw new ApiError('unexpected', 200, NO_PROBLEM);
-      return { session: view, reused: wire.fields(answer)['reused'] === true };
-    },
-
-    /** The last sign-in of a provider, or null if it has none. */
-    async lastSession(id: string): Promise<wire.SessionView | null> {
-      try {
-        return wire.readSession(await get(`${provider(id)}/session`));
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
-    },
-
-    async session(id: string): Promise<wire.SessionView | null> {
-      return wire.readSession(await get(session(id)));
-    },
-
-    async input(id: string, pasted: string): Promise<void> {
-      await post(`${session(id)}/input`, { text: pasted });
-    },
-
-    async cancel(id: string): Promise<wire.SessionView | null> {
-      return wire.readSession(await post(`${session(id)}/cancel`));
-    },
-
-    async disconnect(id: string): Promise<wire.Disconnected> {
-      return wire.readDisconnected(await post(`${provider(id)}/disconnect`));
-    },
-
-    async check(id: string): Promise<void> {
-      await post(`${provider(id)}/verify`);
     },
   };
 }

@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ApiError, createClient } from './client';
+import { loginCalls } from './login';
 import * as wire from './wire';
+import * as login from './wire-login';
 
 const FOLDER = new URL('../../../tests/wire/', import.meta.url);
 
@@ -19,13 +21,13 @@ function json(name: string): unknown {
 function answering(name: string, status = 200) {
   return createClient({
     fetch: async () => ({ status, headers: { get: () => null }, text: async () => golden(name) }),
-    token: () => 'T',
+    credential: () => ({ id: 'T', bearer: 'T' }),
     onRefused: () => {},
   });
 }
 
 test('every field of a session is read', () => {
-  const view = wire.readSession(json('session'));
+  const view = login.readSession(json('session'));
   expect(view).toMatchObject({
     sessionId: '0f8fad5b-d9cb-469f-a165-70867728950e',
     provider: 'claude',
@@ -46,10 +48,10 @@ test('every field of a session is read', () => {
 });
 
 test('a held-up, a failed, a forgotten and no session', () => {
-  expect(wire.readSession(json('session-held-up'))).toMatchObject({ active: true, notice: { code: 'unrecognised' }, failure: null });
-  expect(wire.readSession(json('session-failed'))).toMatchObject({ active: false, notice: null, failure: { code: expect.any(String) } });
-  expect(wire.readSession(json('session-restarted'))).toMatchObject({ active: false, failure: { code: 'server_restarted' } });
-  expect(wire.readSession(json('session-none'))).toBeNull();
+  expect(login.readSession(json('session-held-up'))).toMatchObject({ active: true, notice: { code: 'unrecognised' }, failure: null });
+  expect(login.readSession(json('session-failed'))).toMatchObject({ active: false, notice: null, failure: { code: expect.any(String) } });
+  expect(login.readSession(json('session-restarted'))).toMatchObject({ active: false, failure: { code: 'server_restarted' } });
+  expect(login.readSession(json('session-none'))).toBeNull();
 });
 
 test('the table and the statuses are read', () => {
@@ -81,14 +83,14 @@ test('the answers of the Room about itself are read', () => {
 test('the answers to what a person does are read', async () => {
   expect(await answering('handshake').handshake('c')).toBe('T');
   expect(await answering('ws-ticket').ticket()).toBe('T');
-  expect(await answering('connect').connect('claude', null)).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
-  expect((await answering('disconnect').disconnect('codex')).removed).toContain('~/.codex/auth.json');
-  expect(await answering('disconnect-failed').disconnect('codex')).toMatchObject({ ok: false, reason: expect.any(String) });
+  expect(await loginCalls(answering('connect')).connect('claude', null)).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
+  expect((await loginCalls(answering('disconnect')).disconnect('codex')).removed).toContain('~/.codex/auth.json');
+  expect(await loginCalls(answering('disconnect-failed')).disconnect('codex')).toMatchObject({ ok: false, reason: expect.any(String) });
 });
 
 test('problems give their code and words', async () => {
   const failed = async (name: string, status: number) =>
-    answering(name, status)
+    loginCalls(answering(name, status))
       .connect('codex', null)
       .catch((error: unknown) => error as ApiError);
   expect(await failed('problem-not-installed', 409)).toMatchObject({ code: 'not_installed', message: expect.stringContaining('npm') });
@@ -107,8 +109,8 @@ test('socket messages are read', () => {
     if (message?.type !== 'event') throw new Error(`${name} is an event`);
     return message;
   };
-  expect(wire.readLinesEvent(event('ws-line').data)?.lines).toHaveLength(2);
-  expect(wire.readSession(event('ws-snapshot').data)?.lines).toHaveLength(2);
-  expect(wire.readSession(event('ws-status').data)).toMatchObject({ awaitingInput: true, lines: [] });
+  expect(login.readLinesEvent(event('ws-line').data)?.lines).toHaveLength(2);
+  expect(login.readSession(event('ws-snapshot').data)?.lines).toHaveLength(2);
+  expect(login.readSession(event('ws-status').data)).toMatchObject({ awaitingInput: true, lines: [] });
   expect(event('ws-provider').name).toBe('providers:auth_status');
 });

@@ -39,7 +39,8 @@ export interface ChannelHandler {
 }
 
 export interface LinkOptions {
-  ticket(): Promise<string>;
+  /** What lets the socket in, null where the browser's cookie does. `again`: the last try failed. */
+  ticket(again: boolean): Promise<string | null>;
   open(protocols: string[], events: SocketEvents): SocketLike;
   timers: Timers;
   /** 0 to 1, for the jitter. */
@@ -49,7 +50,7 @@ export interface LinkOptions {
   onHello(hello: Extract<ServerMessage, { type: 'hello' }>): void;
   onExpiring(at: number | null): void;
   /** The Room does not take this sign-in any more; the link has stopped. */
-  onSignedOut(): void;
+  onSignedOut(why: 'ended' | 'revoked'): void;
 }
 
 const OPEN = 1;
@@ -65,7 +66,7 @@ const TRIES_PER_WINDOW = 8;
 const FAILURES_UNTIL_OFFLINE = 3;
 
 /** Least wait before the next try, by the server's close code. */
-const LEAST_WAIT_MS: Record<number, number> = { 4000: 60_000, 4400: 15_000, 4429: 5_000 };
+const LEAST_WAIT_MS: Record<number, number> = { 4400: 15_000, 4429: 5_000 };
 
 export type Link = ReturnType<typeof createLink>;
 
@@ -78,6 +79,7 @@ export function createLink(options: LinkOptions) {
   let generation = 0;
   let opening = false;
   let online = true;
+  let visible = true;
   let wasLive = false;
   let failures = 0;
   let tries: number[] = [];
@@ -135,22 +137,22 @@ export function createLink(options: LinkOptions) {
     setPhase(waitingPhase());
     const mine = generation;
     helloTimer = timers.set(() => failed(0), HELLO_MS);
-    options.ticket().then(
+    options.ticket(failures > 0).then(
       (ticket) => {
         if (mine === generation) connect(ticket);
       },
       (error: unknown) => {
         if (mine !== generation) return;
-        if (error instanceof ApiError && error.unauthorized) signedOut();
+        if (error instanceof ApiError && error.unauthorized) signedOut('ended');
         else failed((error instanceof ApiError && error.retryAfterMs) || 0);
       },
     );
   }
 
-  function connect(ticket: string): void {
+  function connect(ticket: string | null): void {
     const mine = generation;
     try {
-      socket = options.open(['room.v1', `room.ticket.${ticket}`], {
+      socket = options.open(ticket === null ? ['room.v1'] : ['room.v1', `room.ticket.${ticket}`], {
         message: (data) => {
           if (mine === generation) heard(data);
         },
@@ -164,14 +166,19 @@ export function createLink(options: LinkOptions) {
   }
 
   function closed(code: number): void {
-    if (code === 4401 || code === 4403) signedOut();
-    else failed(LEAST_WAIT_MS[code] ?? 0);
+    if (code === 4401) signedOut('ended');
+    else if (code === 4403) signedOut('revoked');
+    else if (code === 4000 && !visible) {
+      // So that a hosted machine may sleep; whoever looks at the page again wakes it.
+      drop();
+      setPhase(waitingPhase());
+    } else failed(LEAST_WAIT_MS[code] ?? 0);
   }
 
-  function signedOut(): void {
+  function signedOut(why: 'ended' | 'revoked'): void {
     drop();
     setPhase('signed_out');
-    options.onSignedOut();
+    options.onSignedOut(why);
   }
 
   function failed(leastWaitMs: number): void {
@@ -242,6 +249,7 @@ export function createLink(options: LinkOptions) {
     }
     setPhase('live');
     options.onHello(hello);
+    if (!visible) send({ type: 'visible', value: false });
     if (channels.size > 0) join([...channels.keys()]);
   }
 
@@ -295,6 +303,13 @@ export function createLink(options: LinkOptions) {
       }
       failures = 0;
       attempt();
+    },
+
+    /** A page that nobody looks at need not keep a hosted machine awake. */
+    setVisible(value: boolean): void {
+      if (value === visible) return;
+      visible = value;
+      if (greetedYet()) send({ type: 'visible', value });
     },
 
     setOnline(value: boolean): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as wire from './wire';
+import * as login from './wire-login';
 
 const VIEW = {
   sessionId: 's1',
@@ -19,17 +20,17 @@ const VIEW = {
 };
 
 test('a session is read bare and wrapped', () => {
-  const bare = wire.readSession(VIEW);
-  expect(bare).toEqual(wire.readSession({ ok: true, session: VIEW }));
+  const bare = login.readSession(VIEW);
+  expect(bare).toEqual(login.readSession({ ok: true, session: VIEW }));
   expect(bare?.deadline).toBe(Date.parse('2026-11-20T10:15:00.000Z'));
   expect(bare?.lines).toEqual([{ id: '7', stream: 'stdout', text: 'hello' }]);
 });
 
 test('what is missing or mistyped becomes neutral', () => {
-  const view = wire.readSession({ sessionId: 's', status: 7, step: 4, deadline: 'soon', lines: 'no', failure: 'x' });
+  const view = login.readSession({ sessionId: 's', status: 7, step: 4, deadline: 'soon', lines: 'no', failure: 'x' });
   expect(view).toMatchObject({ status: 'running', step: 'launching', deadline: null, lines: [], failure: null, active: true });
-  expect(wire.readSession(null)).toBeNull();
-  expect(wire.readSession({ session: null })).toBeNull();
+  expect(login.readSession(null)).toBeNull();
+  expect(login.readSession({ session: null })).toBeNull();
 });
 
 test('a provider row is read with its words', () => {
@@ -72,8 +73,8 @@ test('a live session in the status is an id, a view, or absent', () => {
 });
 
 test('a disconnect counts only when the server checked it', () => {
-  expect(wire.readDisconnected({ ok: true, status: 'disconnected', removed: ['a'] }).ok).toBe(true);
-  expect(wire.readDisconnected({ ok: true, status: 'failed', removed: [] }).ok).toBe(false);
+  expect(login.readDisconnected({ ok: true, status: 'disconnected', removed: ['a'] }).ok).toBe(true);
+  expect(login.readDisconnected({ ok: true, status: 'failed', removed: [] }).ok).toBe(false);
 });
 
 test('events need a channel and a position', () => {
@@ -96,9 +97,9 @@ test('the start of the Room comes from its uptime in seconds', () => {
 
 test('what holds a live sign-in up is told apart from how it failed', () => {
   const reason = { code: 'no_answer', title: 'No link yet.', action: 'Wait.' };
-  expect(wire.readSession({ ...VIEW, notice: reason })).toMatchObject({ notice: reason, failure: null });
-  expect(wire.readSession({ ...VIEW, failure: reason })).toMatchObject({ notice: reason, failure: null });
-  expect(wire.readSession({ ...VIEW, status: 'failed', active: false, failure: reason })).toMatchObject({
+  expect(login.readSession({ ...VIEW, notice: reason })).toMatchObject({ notice: reason, failure: null });
+  expect(login.readSession({ ...VIEW, failure: reason })).toMatchObject({ notice: reason, failure: null });
+  expect(login.readSession({ ...VIEW, status: 'failed', active: false, failure: reason })).toMatchObject({
     notice: null,
     failure: reason,
   });

@@ -3,55 +3,6 @@
 // Readers are lenient: a field that is missing or of another type becomes its neutral value, and a
 // field we do not know is ignored, so that a newer server does not break an open page.
 
-export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'canceled' | 'timeout';
-export type SessionStep = 'launching' | 'awaiting_approval' | 'awaiting_input' | 'storing' | 'verifying' | 'cancelling' | 'done';
-
-export interface Line {
-  id: string;
-  stream: string;
-  text: string;
-}
-
-export interface Failure {
-  code: string;
-  title: string;
-  action: string;
-}
-
-/** One sign-in as the server sees it. Times are milliseconds since 1970, by the server's clock. */
-export interface SessionView {
-  sessionId: string;
-  provider: string;
-  method: string | null;
-  status: SessionStatus;
-  step: SessionStep;
-  startedAt: number | null;
-  updatedAt: number | null;
-  endedAt: number | null;
-  deadline: number | null;
-  exitCode: number | null;
-  verificationUrl: string | null;
-  deviceCode: string | null;
-  awaitingInput: boolean;
-  inputHint: string | null;
-  /** Why it did not work, once it is over. */
-  failure: Failure | null;
-  /** What holds it up while it still runs. */
-  notice: Failure | null;
-  startedBy: string | null;
-  active: boolean;
-  lines: Line[];
-  droppedLines: number;
-}
-
-/** What `provider_auth:line` carries. */
-export interface LinesEvent {
-  sessionId: string;
-  lines: Line[];
-  deviceCode: string | null;
-  verificationUrl: string | null;
-}
-
 export interface Method {
   id: string;
   label: string;
@@ -94,12 +45,25 @@ export interface Bootstrap {
   name: string | null;
   auth: string[];
   controlPlaneUrl: string | null;
+  instanceId: string | null;
 }
 
+/** Who is signed in, and what they may do. */
 export interface Verified {
   role: string | null;
   permissions: string[];
+  issuer: string | null;
+  subject: string | null;
+  /** The person's name, else their e-mail. */
+  name: string | null;
+  device: string | null;
   expiresAt: number | null;
+}
+
+/** The keys of one issuer: whether new sign-ins of its people can be checked. */
+export interface KeySet {
+  issuer: string;
+  state: string;
 }
 
 export interface RoomStatus {
@@ -113,13 +77,7 @@ export interface RoomStatus {
   region: string | null;
   plan: string | null;
   dataDir: string | null;
-}
-
-export interface Disconnected {
-  ok: boolean;
-  status: string;
-  removed: string[];
-  reason: string | null;
+  keys: KeySet[];
 }
 
 export interface Problem {
@@ -144,24 +102,24 @@ export function fields(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
-function text(value: unknown): string | null {
+export function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function flag(value: unknown): boolean | null {
+export function flag(value: unknown): boolean | null {
   return typeof value === 'boolean' ? value : null;
 }
 
-function number(value: unknown): number | null {
+export function number(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-function list(value: unknown): unknown[] {
+export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
 /** Strings of a list; an entry that is an object gives its `text`. */
-function texts(value: unknown): string[] {
+export function texts(value: unknown): string[] {
   return list(value)
     .map((entry) => text(entry) ?? text(fields(entry)['text']))
     .filter((entry) => entry !== null);
@@ -170,69 +128,6 @@ function texts(value: unknown): string[] {
 /** RFC 3339 to milliseconds; anything else is null. */
 export function time(value: unknown): number | null {
   return number(Date.parse(text(value) ?? ''));
-}
-
-export function readLines(value: unknown): Line[] {
-  return list(value).map((entry, index) => {
-    const line = fields(entry);
-    return {
-      id: String(line['id'] ?? index),
-      stream: text(line['stream']) ?? '',
-      text: typeof line['text'] === 'string' ? line['text'] : '',
-    };
-  });
-}
-
-function readFailure(value: unknown): Failure | null {
-  const failure = fields(value);
-  const code = text(failure['code']);
-  return code === null ? null : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
-}
-
-/** A session view, bare or as `{session: …}`; null if it has no id. */
-export function readSession(value: unknown): SessionView | null {
-  const outer = fields(value);
-  const view = 'session' in outer ? fields(outer['session']) : outer;
-  const sessionId = text(view['sessionId']) ?? text(view['id']);
-  if (sessionId === null) return null;
-  // A word of a newer server passes; `active` says all that has to be known of it.
-  const status = (text(view['status']) ?? 'running') as SessionStatus;
-  const active = flag(view['active']) ?? (status === 'starting' || status === 'running');
-  const failure = readFailure(view['failure']);
-  return {
-    sessionId,
-    provider: text(view['provider']) ?? '',
-    method: text(view['method']),
-    status,
-    step: (text(view['step']) ?? 'launching') as SessionStep,
-    startedAt: time(view['startedAt']),
-    updatedAt: time(view['updatedAt']),
-    endedAt: time(view['endedAt']),
-    deadline: time(view['deadline']),
-    exitCode: number(view['exitCode']),
-    verificationUrl: text(view['verificationUrl']),
-    deviceCode: text(view['deviceCode']),
-    awaitingInput: view['awaitingInput'] === true,
-    inputHint: text(view['inputHint']),
-    failure: active ? null : failure,
-    notice: active ? (readFailure(view['notice']) ?? failure) : null,
-    startedBy: text(view['startedBy']),
-    active,
-    lines: readLines(view['lines']),
-    droppedLines: number(view['droppedLines']) ?? 0,
-  };
-}
-
-export function readLinesEvent(value: unknown): LinesEvent | null {
-  const event = fields(value);
-  const sessionId = text(event['sessionId']);
-  if (sessionId === null) return null;
-  return {
-    sessionId,
-    lines: readLines(event['lines']),
-    deviceCode: text(event['deviceCode']),
-    verificationUrl: text(event['verificationUrl']),
-  };
 }
 
 export function readProviders(value: unknown): Provider[] {
@@ -277,7 +172,8 @@ export function readStatuses(value: unknown): Record<string, ProviderStatus> {
   const rows: Record<string, ProviderStatus> = {};
   for (const [id, entry] of Object.entries(fields(fields(value)['providers']))) {
     const row = fields(entry);
-    const session = readSession(row['authSession']);
+    // The session whole, or its id alone; to those who may not see it, nothing.
+    const session = fields(row['authSession']);
     rows[id] = {
       installed: flag(row['installed']),
       version: text(row['version']),
@@ -289,7 +185,7 @@ export function readStatuses(value: unknown): Record<string, ProviderStatus> {
       checkedAt: time(row['checkedAt']),
       error: text(row['error']),
       disconnectedAt: time(row['disconnectedAt']),
-      liveSessionId: session === null ? text(row['authSession']) : session.active ? session.sessionId : null,
+      liveSessionId: text(row['authSession']) ?? (session['active'] === false ? null : text(session['sessionId'])),
     };
   }
   return rows;
@@ -303,14 +199,20 @@ export function readBootstrap(value: unknown): Bootstrap {
     name: text(body['name']),
     auth: texts(body['auth']),
     controlPlaneUrl: text(body['controlPlaneUrl']),
+    instanceId: text(body['instanceId']),
   };
 }
 
 export function readVerified(value: unknown): Verified {
   const body = fields(value);
+  const profile = fields(body['profile']);
   return {
     role: text(body['role']),
     permissions: texts(body['permissions']),
+    issuer: text(body['issuer']),
+    subject: text(body['subject']),
+    name: text(profile['name']) ?? text(profile['email']),
+    device: text(body['device']),
     expiresAt: time(body['expiresAt']),
   };
 }
@@ -330,17 +232,10 @@ export function readRoomStatus(value: unknown): RoomStatus {
     region: text(body['region']),
     plan: text(body['plan']),
     dataDir: text(fields(body['storage'])['dataDir']),
-  };
-}
-
-export function readDisconnected(value: unknown): Disconnected {
-  const body = fields(value);
-  const status = text(body['status']) ?? (body['ok'] === true ? 'disconnected' : 'failed');
-  return {
-    ok: body['ok'] === true && status === 'disconnected',
-    status,
-    removed: texts(body['removed']),
-    reason: text(body['detail']) ?? text(body['error']),
+    keys: list(body['keys']).map((entry) => ({
+      issuer: text(fields(entry)['issuer']) ?? '',
+      state: text(fields(entry)['state']) ?? '',
+    })),
   };
 }
 

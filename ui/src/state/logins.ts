@@ -4,7 +4,8 @@
 import { signal, type Signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
 import type { Link, Timers } from '../api/socket';
-import { readLinesEvent, readSession, type SessionView } from '../api/wire';
+import { loginCalls } from '../api/login';
+import { readLinesEvent, readSession, type SessionView } from '../api/wire-login';
 import { begin, withLines, withStatus, withView, type Login } from './session';
 
 /** How often a sign-in is asked for while there is no live link. */
@@ -23,7 +24,7 @@ export interface LoginSlot {
 }
 
 export interface LoginsOptions {
-  client: Client;
+  client: Pick<Client, 'get' | 'post'>;
   link: Pick<Link, 'subscribe'>;
   timers: Timers;
   isLive(): boolean;
@@ -33,7 +34,8 @@ export interface LoginsOptions {
 
 export type Logins = ReturnType<typeof createLogins>;
 
-export function createLogins({ client, link, timers, isLive, onTurn }: LoginsOptions) {
+export function createLogins({ client: wire, link, timers, isLive, onTurn }: LoginsOptions) {
+  const client = loginCalls(wire);
   const slots = new Map<string, LoginSlot>();
   const following = new Map<string, { sessionId: string; leave: () => void; poll: unknown }>();
 

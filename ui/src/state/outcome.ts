@@ -1,7 +1,8 @@
 // How a sign-in stands for the person in front of it, and what to offer after each way it can fail, in
 // order: the first is the main button. A code we do not know gets the two that always help.
 
-import type { ProviderStatus, SessionView } from '../api/wire';
+import type { ProviderStatus } from '../api/wire';
+import type { SessionView } from '../api/wire-login';
 import { secondsLeft } from './countdown';
 import type { Login } from './session';
 

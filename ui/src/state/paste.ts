@@ -1,6 +1,7 @@
 // The code that a person pastes: what of it is sent, and whether it looks odd.
 
-import { parseUrl, plain } from './plain';
+import { parseUrl } from './address';
+import { plain } from './plain';
 
 export type PasteDoubt = 'address' | 'short_digits' | 'no_hash' | null;
 

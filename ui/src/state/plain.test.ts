@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { doubt, pasted } from './paste';
-import { httpsUrl, linkCode, plain, trustedUrl } from './plain';
+import { httpsUrl, linkCode, trustedUrl } from './address';
+import { plain } from './plain';
 import { redact } from './redact';
 
 test('what deceives the eye is not shown and not copied', () => {

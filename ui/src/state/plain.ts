@@ -1,4 +1,4 @@
-// Text that came from elsewhere: what may be shown and copied, and what may be sent.
+// Text that came from elsewhere: what may be shown and copied.
 
 /**
  * Control characters (line break and tab apart), bidirectional controls, zero-width characters, and
@@ -10,41 +10,4 @@ const DECEIVING =
 
 export function plain(text: string): string {
   return text.replace(DECEIVING, '');
-}
-
-/**
- * The address if it may be opened from here: https, one of the provider's hosts, nothing hidden
- * before the host. Else null, and it is shown as text.
- */
-export function trustedUrl(address: string | null, hosts: readonly string[]): URL | null {
-  if (address === null || plain(address) !== address) return null;
-  const url = parseUrl(address);
-  if (url === null || url.protocol !== 'https:' || url.username !== '' || url.password !== '') return null;
-  return hosts.includes(url.host) ? url : null;
-}
-
-/** An https address to be opened from words of the server's own, or null. */
-export function httpsUrl(address: string | null): URL | null {
-  const url = address === null ? null : parseUrl(address);
-  return url?.protocol === 'https:' ? url : null;
-}
-
-export function parseUrl(address: string): URL | null {
-  try {
-    return new URL(address);
-  } catch {
-    return null;
-  }
-}
-
-/** The code of a sign-in link, or of a code alone; null if there is none. */
-export function linkCode(text: string): string | null {
-  const bare = plain(text).replace(/\s/gu, '');
-  const found = /(?:^|[#&?])code=([^&#]+)/u.exec(bare)?.[1] ?? (/^https?:/iu.test(bare) ? null : bare);
-  if (found === null || found === '') return null;
-  try {
-    return decodeURIComponent(found);
-  } catch {
-    return found;
-  }
 }

@@ -3,7 +3,8 @@
 import { signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
 import type { Timers } from '../api/socket';
-import type { Disconnected, Provider, ProviderStatus } from '../api/wire';
+import type { Provider, ProviderStatus } from '../api/wire';
+import type { Disconnected } from '../api/wire-login';
 
 /** Changes come in bursts (a status, a session, an update); one question answers them all. */
 const GATHER_MS = 80;
@@ -25,6 +26,8 @@ export function createProviders(client: Client, timers: Timers) {
   const work = signal<Record<string, Work | undefined>>({});
   const outcomes = signal<Record<string, Outcome | undefined>>({});
   let pending: unknown = null;
+
+  const calls = async () => (await import('../api/login')).loginCalls(client);
 
   async function refresh(probe = false): Promise<void> {
     try {
@@ -79,7 +82,7 @@ export function createProviders(client: Client, timers: Timers) {
     /** Asks the program itself whether it is signed in. */
     check(id: string): Promise<void> {
       return during(id, 'checking', async () => {
-        await client.check(id);
+        await (await calls()).check(id);
         await refresh();
         return { kind: 'checked', connected: statuses.value[id]?.connected ?? null };
       });
@@ -95,7 +98,7 @@ export function createProviders(client: Client, timers: Timers) {
 
     disconnect(id: string): Promise<void> {
       return during(id, 'disconnecting', async () => {
-        const result = await client.disconnect(id);
+        const result = await (await calls()).disconnect(id);
         await refresh();
         return { kind: 'disconnected', result };
       });

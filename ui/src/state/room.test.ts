@@ -3,7 +3,7 @@ import type { FetchInit } from '../api/client';
 import type { SocketEvents } from '../api/socket';
 import { createRoom } from './room';
 import { safeStorage } from './storage';
-import { TOKEN_KEY } from './auth';
+import { TOKEN_KEY, type Arrival } from './auth';
 
 type Reply = { status?: number; body?: unknown } | 'down';
 
@@ -41,11 +41,15 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
     random: () => 0.5,
     storage,
     build: 'page',
+    hosted: false,
+    device: () => ['', 0],
+    elsewhere: async () => null,
   });
   const settle = () => vi.advanceTimersByTimeAsync(0);
   return { room, asked, sockets, storage, settle };
 }
 
+const CODE: Arrival = { kind: 'code', secret: 'code' };
 const VIEW = {
   sessionId: 's1',
   provider: 'codex',
@@ -74,7 +78,7 @@ afterEach(() => vi.useRealTimers());
 
 test('a link signs in, reads what is shown and opens the live link', async () => {
   const { room, asked, sockets, storage, settle } = setUp(SIGNED_IN);
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   expect(room.auth.phase.value).toBe('signed_in');
   expect(storage.get(TOKEN_KEY)).toBe('T');
@@ -102,13 +106,13 @@ test.each([
   [{ status: 200, body: { no: 'token' } }, 'unexpected'],
 ])('a handshake answered with %j leaves one signed out: %s', async (reply, reason) => {
   const { room } = setUp({ ...SIGNED_IN, 'POST /api/auth/handshake': reply });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   expect([room.auth.phase.value, room.auth.reason.value]).toEqual(['signed_out', reason]);
 });
 
 test('a used link does not end the sign-in it once gave', async () => {
   const { room } = setUp({ ...SIGNED_IN, 'POST /api/auth/handshake': { status: 401 } }, { [TOKEN_KEY]: 'T' });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   expect(room.auth.phase.value).toBe('signed_in');
 });
 
@@ -134,7 +138,7 @@ test('a sign-in that ended is dropped once, and the link stops', async () => {
     'GET /api/status': guard(SIGNED_IN['GET /api/status']),
     'GET /api/providers/status': guard(SIGNED_IN['GET /api/providers/status']),
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   ended = true;
   void room.refreshStatus();
@@ -160,13 +164,13 @@ test('a sign-in to a provider is followed live to its end', async () => {
     ...SIGNED_IN,
     'POST /api/providers/codex/connect': { body: { ok: true, session: VIEW, reused: false } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   const socket = sockets[0];
   if (socket === undefined) throw new Error('no socket');
   const tell = (message: unknown) => socket.events.message(JSON.stringify(message));
   tell(HELLO);
-  expect(await room.logins.start('codex', 'device')).toBe(true);
+  expect(await (await room.openLogins()).start('codex', 'device')).toBe(true);
   const channel = 'provider-auth:s1';
   expect(socket.sent.at(-1)).toBe(JSON.stringify({ type: 'subscribe', channels: [channel] }));
   tell({ type: 'snapshot', channel, seq: 1, data: VIEW });
@@ -176,7 +180,7 @@ test('a sign-in to a provider is followed live to its end', async () => {
     seq: 2,
     data: { sessionId: 's1', lines: [{ id: 1, text: 'hi' }], deviceCode: 'AAAA-BBBB', verificationUrl: null },
   });
-  const { login } = room.logins.slot('codex');
+  const { login } = (await room.openLogins()).slot('codex');
   expect(login.value?.view.deviceCode).toBe('AAAA-BBBB');
   const before = asked.filter((route) => route === 'GET /api/providers/status').length;
   tell({ type: 'provider_auth:status', channel, seq: 3, data: { ...VIEW, status: 'completed', step: 'done', active: false } });
@@ -193,14 +197,14 @@ test('without a live link a running sign-in is asked for, and no longer once it 
     'POST /api/providers/codex/connect': { body: { session: VIEW } },
     'GET /api/providers/sessions/s1': () => ({ body: { session: view } }),
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  await room.logins.start('codex', null);
+  await (await room.openLogins()).start('codex', null);
   await vi.advanceTimersByTimeAsync(3_000);
   expect(asked).toContain('GET /api/providers/sessions/s1');
   view = { ...VIEW, status: 'failed', active: false, failure: { code: 'network', title: '', action: '' } };
   await vi.advanceTimersByTimeAsync(3_000);
-  expect(room.logins.slot('codex').login.value?.view.failure?.code).toBe('network');
+  expect((await room.openLogins()).slot('codex').login.value?.view.failure?.code).toBe('network');
   const count = asked.filter((route) => route.includes('sessions/s1')).length;
   await vi.advanceTimersByTimeAsync(30_000);
   expect(asked.filter((route) => route.includes('sessions/s1')).length).toBe(count);
@@ -212,9 +216,9 @@ test('a sign-in started elsewhere is joined', async () => {
     'GET /api/providers/status': { body: { providers: { codex: { authSession: 's1' } } } },
     'GET /api/providers/sessions/s1': { body: { session: VIEW } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await vi.advanceTimersByTimeAsync(10);
-  expect(room.logins.slot('codex').login.value).toMatchObject({ joined: true, view: { sessionId: 's1' } });
+  expect((await room.openLogins()).slot('codex').login.value).toMatchObject({ joined: true, view: { sessionId: 's1' } });
 });
 
 test('a start that is refused says why', async () => {
@@ -222,11 +226,11 @@ test('a start that is refused says why', async () => {
     ...SIGNED_IN,
     'POST /api/providers/codex/connect': { status: 409, body: { code: 'not_installed', detail: 'npm install …' } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  expect(await room.logins.start('codex', null)).toBe(false);
-  expect(room.logins.slot('codex').error.value?.code).toBe('not_installed');
-  expect(room.logins.slot('codex').busy.value).toBeNull();
+  expect(await (await room.openLogins()).start('codex', null)).toBe(false);
+  expect((await room.openLogins()).slot('codex').error.value?.code).toBe('not_installed');
+  expect((await room.openLogins()).slot('codex').busy.value).toBeNull();
 });
 
 test('looking for the last sign-in does not hide why a start failed', async () => {
@@ -234,11 +238,11 @@ test('looking for the last sign-in does not hide why a start failed', async () =
     ...SIGNED_IN,
     'POST /api/providers/codex/connect': { status: 429, body: { code: 'limited' } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  await room.logins.start('codex', null);
-  await room.logins.load('codex');
-  expect(room.logins.slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
+  await (await room.openLogins()).start('codex', null);
+  await (await room.openLogins()).load('codex');
+  expect((await room.openLogins()).slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
 });
 
 test('a sign-in that would end the earlier one starts only when the person agrees', async () => {
@@ -249,12 +253,12 @@ test('a sign-in that would end the earlier one starts only when the person agree
         ? { body: { session: VIEW } }
         : { status: 409, body: { code: 'would_sign_out', detail: 'Signing in again signs Codex out first.' } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  expect(await room.logins.start('codex', 'device')).toBe(false);
-  expect(room.logins.slot('codex').error.value?.code).toBe('would_sign_out');
-  expect(await room.logins.start('codex', 'device', { inPlace: true })).toBe(true);
-  expect(room.logins.slot('codex').error.value).toBeNull();
+  expect(await (await room.openLogins()).start('codex', 'device')).toBe(false);
+  expect((await room.openLogins()).slot('codex').error.value?.code).toBe('would_sign_out');
+  expect(await (await room.openLogins()).start('codex', 'device', { inPlace: true })).toBe(true);
+  expect((await room.openLogins()).slot('codex').error.value).toBeNull();
 });
 
 test('renewing ends the old sign-in first', async () => {
@@ -263,10 +267,10 @@ test('renewing ends the old sign-in first', async () => {
     'POST /api/providers/codex/connect': { body: { session: VIEW } },
     'POST /api/providers/sessions/s1/cancel': { body: {} },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  await room.logins.start('codex', null);
-  await room.logins.start('codex', null, { renew: true });
+  await (await room.openLogins()).start('codex', null);
+  await (await room.openLogins()).start('codex', null, { renew: true });
   const posts = asked.filter((route) => route.startsWith('POST /api/providers'));
   expect(posts).toEqual([
     'POST /api/providers/codex/connect',
@@ -281,10 +285,10 @@ test('a refused paste gives its reason', async () => {
     'POST /api/providers/codex/connect': { body: { session: VIEW } },
     'POST /api/providers/sessions/s1/input': { status: 422, body: { code: 'bad_code', detail: 'Not the whole code.' } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
-  await room.logins.start('codex', null);
-  expect((await room.logins.input('codex', 'x'))?.message).toBe('Not the whole code.');
+  await (await room.openLogins()).start('codex', null);
+  expect((await (await room.openLogins()).input('codex', 'x'))?.message).toBe('Not the whole code.');
 });
 
 test('a disconnect that the check denies is a failure', async () => {
@@ -292,7 +296,7 @@ test('a disconnect that the check denies is a failure', async () => {
     ...SIGNED_IN,
     'POST /api/providers/codex/disconnect': { body: { ok: false, status: 'failed', removed: [] } },
   });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   await room.providers.disconnect('codex');
   expect(room.providers.outcomes.value['codex']).toMatchObject({ kind: 'disconnected', result: { ok: false } });
@@ -301,7 +305,7 @@ test('a disconnect that the check denies is a failure', async () => {
 
 test('a new build is offered only when the page it serves differs', async () => {
   const { room, sockets, settle } = setUp({ ...SIGNED_IN, 'GET /build.json': { body: { build: 'page' } } });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   sockets[0]?.events.message(JSON.stringify({ ...HELLO, build: 'server-0.2' }));
   await settle();
@@ -310,7 +314,7 @@ test('a new build is offered only when the page it serves differs', async () => 
 
 test('a new build is offered', async () => {
   const { room, sockets, settle } = setUp({ ...SIGNED_IN, 'GET /build.json': { body: { build: 'other' } } });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   sockets[0]?.events.message(JSON.stringify({ ...HELLO, build: 'other' }));
   await settle();
@@ -319,7 +323,7 @@ test('a new build is offered', async () => {
 
 test('signing out ends it here even when the Room is down', async () => {
   const { room, storage, settle } = setUp({ ...SIGNED_IN, 'DELETE /api/auth/session': 'down' });
-  await room.auth.begin('code');
+  await room.auth.begin(CODE);
   await settle();
   await room.auth.signOut();
   expect([room.auth.phase.value, room.auth.reason.value, storage.get(TOKEN_KEY)]).toEqual(['signed_out', 'signed_out', null]);

@@ -4,12 +4,12 @@ import { batch, effect, signal } from '@preact/signals-core';
 import { ApiError, createClient, type Fetch } from '../api/client';
 import { createLink, type LinkPhase, type SocketEvents, type SocketLike, type Timers } from '../api/socket';
 import type { RoomStatus } from '../api/wire';
-import { createAuth } from './auth';
-import { createLogins } from './logins';
+import { createAuth, type AuthPlatform } from './auth';
+import type { Logins } from './logins';
 import { createProviders } from './providers';
 import type { SafeStorage } from './storage';
 
-export interface Platform {
+export interface Platform extends Pick<AuthPlatform, 'hosted' | 'device' | 'elsewhere'> {
   fetch: Fetch;
   openSocket(protocols: string[], events: SocketEvents): SocketLike;
   timers: Timers;
@@ -40,14 +40,27 @@ export function createRoom(platform: Platform) {
 
   const client = createClient({
     fetch: platform.fetch,
-    token: () => auth.token(),
+    credential: () => auth.credential(),
     onRefused: () => auth.ended(),
+    onForbidden: () => void auth.refresh(),
   });
-  const auth: ReturnType<typeof createAuth> = createAuth(client, storage);
+  const auth: ReturnType<typeof createAuth> = createAuth(client, {
+    ...platform,
+    now: timers.now,
+    later: (delayMs) =>
+      new Promise((resolve) => {
+        timers.set(resolve, delayMs);
+      }),
+  });
   const providers = createProviders(client, timers);
 
   const link = createLink({
-    ticket: () => client.ticket(),
+    // With a cookie none is needed; after a failure the same question tells an end from a bad network.
+    ticket: async (again) => {
+      if (auth.credential()?.bearer !== null) return client.ticket();
+      if (again) await client.verify();
+      return null;
+    },
     open: platform.openSocket,
     timers,
     random: platform.random,
@@ -61,21 +74,27 @@ export function createRoom(platform: Platform) {
       if (hello.now !== null) clockOffset.value = hello.now - timers.now();
       expiringAt.value = null;
       void refreshStatus();
-      if (hello.build !== null && hello.build !== platform.build) void lookForBuild();
+      if (!auth.apart() && hello.build !== null && hello.build !== platform.build) void lookForBuild();
     },
     onExpiring: (at) => {
       expiringAt.value = at;
     },
-    onSignedOut: () => auth.ended(),
+    onSignedOut: (why) => auth.ended(why),
   });
 
-  const logins = createLogins({
-    client,
-    link,
-    timers,
-    isLive: () => linkPhase.peek() === 'live',
-    onTurn: () => providers.stale(),
-  });
+  let logins: Logins | null = null;
+
+  /** Loaded with the first sign-in to a provider that is shown. */
+  async function openLogins(): Promise<Logins> {
+    const { createLogins } = await import('./logins');
+    return (logins ??= createLogins({
+      client,
+      link,
+      timers,
+      isLive: () => linkPhase.peek() === 'live',
+      onTurn: () => providers.stale(),
+    }));
+  }
 
   link.subscribe('providers', {
     snapshot: () => providers.stale(),
@@ -112,7 +131,7 @@ export function createRoom(platform: Platform) {
     } else if (phase === 'signed_out') {
       batch(() => {
         link.stop();
-        logins.clear();
+        logins?.clear();
         providers.clear();
         status.value = null;
         expiringAt.value = null;
@@ -123,14 +142,22 @@ export function createRoom(platform: Platform) {
   // A sign-in started elsewhere is found through the providers' status, and shown here too.
   effect(() => {
     for (const [id, row] of Object.entries(providers.statuses.value)) {
-      if (row.liveSessionId !== null) void logins.join(id, row.liveSessionId);
+      const live = row.liveSessionId;
+      if (live !== null) void openLogins().then((opened) => opened.join(id, live));
     }
   });
 
   return {
     auth,
+    client,
+    timers,
     providers,
-    logins,
+    openLogins,
+    /** For the pages that were loaded with it. */
+    get logins(): Logins {
+      if (logins === null) throw new Error('a page of a sign-in is drawn before its state is there');
+      return logins;
+    },
     link,
     linkPhase,
     heardAt,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { readSession, readStatuses, type SessionView } from '../api/wire';
+import { readStatuses } from '../api/wire';
+import { readSession, type SessionView } from '../api/wire-login';
 import { clockFace, mark, secondsLeft } from './countdown';
 import { failureCode, nextActions, phaseOf, showsOutput, stillReadable } from './outcome';
 import { begin, MAX_LINES, withLines, withStatus, withView } from './session';

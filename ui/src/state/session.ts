@@ -1,7 +1,7 @@
 // What a page knows of one sign-in, and how each message changes it. Pure, and safe to see a
 // message twice or late: an end is final, and an old view never replaces a newer one.
 
-import type { LinesEvent, SessionView } from '../api/wire';
+import type { LinesEvent, SessionView } from '../api/wire-login';
 
 /** As many lines as the server keeps. */
 export const MAX_LINES = 500;

@@ -3,7 +3,8 @@
 import { dayTime } from '../text';
 import { w } from '../text/more';
 import { useRoom } from './context';
-import { Command, Facts, Page } from './parts';
+import { Command } from './copy';
+import { Facts, Page } from './parts';
 
 export function Access() {
   const room = useRoom();

@@ -9,11 +9,18 @@ import { Page } from './parts';
 import { Link, parse, path } from './router';
 import { Shell, Starting } from './shell';
 
+const Hosted = lazy(async () => (await import('./hosted')).Hosted);
 const Enter = lazy(async () => (await import('./enter')).Enter);
-const Providers = lazy(async () => (await import('./providers')).Providers);
-const Login = lazy(async () => (await import('./login')).Login);
+const Providers = lazy(async () => (await withLogins(import('./providers'))).Providers);
+const Login = lazy(async () => (await withLogins(import('./login'))).Login);
 const Access = lazy(async () => (await import('./more')).Access);
+const Denied = lazy(async () => (await import('./denied')).Denied);
 const Settings = lazy(async () => (await import('./more')).Settings);
+
+async function withLogins<M>(module: Promise<M>): Promise<M> {
+  const [loaded] = await Promise.all([module, useRoom().openLogins()]);
+  return loaded;
+}
 
 export function App() {
   const room = useRoom();
@@ -33,7 +40,7 @@ function Body() {
   const { auth } = useRoom();
   if (auth.phase.value === 'starting') return <Starting />;
   // The address stays, so that a sign-in leads back to where one was.
-  if (auth.phase.value === 'signed_out') return <Enter />;
+  if (auth.phase.value !== 'signed_in') return auth.cloud() ? <Hosted /> : <Enter />;
   return (
     <Shell>
       <Routed />
@@ -42,6 +49,7 @@ function Body() {
 }
 
 function Routed() {
+  const { auth } = useRoom();
   const route = parse(path.value);
   switch (route.page) {
     case 'overview':
@@ -49,7 +57,7 @@ function Routed() {
     case 'providers':
       return <Providers key="providers" />;
     case 'login':
-      return <Login key={route.provider} id={route.provider} />;
+      return auth.can('providers.manage') ? <Login key={route.provider} id={route.provider} /> : <Denied page="login" />;
     case 'access':
       return <Access key="access" />;
     case 'settings':

@@ -1,14 +1,16 @@
 // The person's part: a code to type or a page to open, and the same on a phone.
 
 import { useEffect, useState } from 'preact/hooks';
-import type { SessionView } from '../api/wire';
+import type { SessionView } from '../api/wire-login';
 import { clockFace, SHORT_SECONDS } from '../state/countdown';
 import { plain } from '../state/plain';
 import { t } from '../text';
+import { w as copyWords } from '../text/copy';
 import { w } from '../text/login';
 import { copyNow, copyText } from './clipboard';
 import { useRoom } from './context';
-import { CopyButton, Mark } from './parts';
+import { CopyButton } from './copy';
+import { Mark } from './parts';
 import type { QrPath } from './qr';
 
 interface Shown {
@@ -25,7 +27,7 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
   const clean = plain(code);
   const tell = (worked: boolean) => {
     setCopied(worked);
-    room.say(worked ? w.login.codeCopied : t.common.copyFailed);
+    room.say(worked ? w.login.codeCopied : copyWords.failed);
   };
   useEffect(() => setCopied(false), [clean]);
   return (

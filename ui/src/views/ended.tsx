@@ -1,15 +1,18 @@
 // How a sign-in ended, and what to do next; and a refusal that it survived.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Failure, Provider, SessionView } from '../api/wire';
+import type { Provider } from '../api/wire';
+import type { Failure, SessionView } from '../api/wire-login';
 import { failureCode, nextActions, type NextAction, type Phase } from '../state/outcome';
-import { httpsUrl, plain } from '../state/plain';
+import { httpsUrl } from '../state/address';
+import { plain } from '../state/plain';
 import { redact } from '../state/redact';
 import type { Login } from '../state/session';
 import { t } from '../text';
 import { w } from '../text/login';
 import { useRoom } from './context';
-import { Command, CopyButton, Mark } from './parts';
+import { Command, CopyButton } from './copy';
+import { Mark } from './parts';
 import { StartError } from './start-error';
 import { Link } from './router';
 

@@ -1,12 +1,13 @@
-// The connect page: this browser is not signed in. What happened, how to get a link, a field for one.
+// The connect page of a local Room: this browser is not signed in. What happened, how to get a link, a field for one.
 
 import { useState } from 'preact/hooks';
+import { linkCode } from '../state/address';
 import type { SignedOutReason } from '../state/auth';
-import { httpsUrl } from '../state/plain';
 import { span, t } from '../text';
 import { w } from '../text/enter';
 import { useRoom } from './context';
-import { Command, Mark, Page } from './parts';
+import { Command } from './copy';
+import { Mark, Page } from './parts';
 import { TopBar } from './shell';
 
 const CALM: SignedOutReason[] = ['no_code', 'signed_out', 'ended'];
@@ -15,17 +16,17 @@ export function Enter() {
   const { auth } = useRoom();
   const why = auth.reason.value;
   const down = why === 'unreachable';
-  const cloud = auth.bootstrap.value?.mode === 'cloud';
+  const words: Partial<Record<SignedOutReason, string>> = w.reasons;
   return (
     <div class="alone">
       <TopBar />
       <Page title={w.title} testid="connect-page">
         <p class="lead" data-testid="connect-reason" data-reason={why}>
-          <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.codes[auth.problem.value?.code ?? ''] ?? w.reasons[why]}</Mark>
+          <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.codes[auth.problem.value?.code ?? ''] ?? words[why]}</Mark>
         </p>
         {why === 'page_refused' && <p class="hint">{auth.problem.value?.detail ?? w.openHere('http://localhost:3700')}</p>}
         {auth.retryAfterMs.value !== null && <p class="hint">{w.wait(span(auth.retryAfterMs.value))}</p>}
-        {cloud ? <Hosted /> : <Local down={down} />}
+        <Local down={down} />
         {(down || why === 'unexpected' || why === 'limited') && (
           <button
             type="button"
@@ -64,12 +65,13 @@ function CodeForm() {
       class="card"
       onSubmit={async (event) => {
         event.preventDefault();
-        const taken = await auth.enter(text);
-        setEmpty(!taken);
-        if (!taken) say(w.noCode);
-        else if (auth.phase.peek() === 'signed_out') {
+        const code = linkCode(text);
+        setEmpty(code === null);
+        if (code === null) return say(w.noCode);
+        await auth.enter(code);
+        if (auth.phase.peek() === 'signed_out') {
           setText('');
-          say(w.reasons[auth.reason.peek()]);
+          say((w.reasons as Record<string, string>)[auth.reason.peek()] ?? '');
         }
       }}
     >
@@ -103,20 +105,5 @@ function CodeForm() {
         {auth.busy.value ? w.entering : w.enter}
       </button>
     </form>
-  );
-}
-
-function Hosted() {
-  const { auth } = useRoom();
-  const url = httpsUrl(auth.bootstrap.value?.controlPlaneUrl ?? null);
-  return (
-    <section class="card">
-      <p class="muted">{w.cloud}</p>
-      {url !== null && (
-        <a class="button primary wide" href={url.href} rel="noreferrer">
-          {w.controlPlane}
-        </a>
-      )}
-    </section>
   );
 }

@@ -6,13 +6,16 @@ import { useEffect, useState } from 'preact/hooks';
 import { t } from '../text';
 import { Mark, Skeleton } from './parts';
 
-const loaders: (() => Promise<unknown>)[] = [];
+const loaders = new Map<unknown, () => Promise<unknown>>();
 
-export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+/** `instead` stands there meanwhile, and if it cannot be loaded: null for what is no page. */
+export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, instead?: null): ComponentType<P> {
   let loaded: ComponentType<P> | null = null;
   const once = async () => (loaded ??= await load());
-  loaders.push(once);
-  return function Lazy(props: P) {
+  loaders.set(Lazy, once);
+  return Lazy;
+
+  function Lazy(props: P) {
     const [state, setState] = useState<'waiting' | 'here' | 'failed'>(loaded === null ? 'waiting' : 'here');
     useEffect(() => {
       if (state === 'waiting') {
@@ -26,6 +29,7 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
       const View = loaded;
       return <View {...props} />;
     }
+    if (instead === null) return null;
     if (state === 'waiting') return <Skeleton />;
     return (
       <div class="note bad" data-testid="not-loaded">
@@ -36,10 +40,14 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
         </button>
       </div>
     );
-  };
+  }
+}
+
+export async function preload(view: unknown): Promise<void> {
+  await loaders.get(view)?.().catch(() => null);
 }
 
 /** Fetches what is not here yet. A failure is told when the page is wanted. */
 export async function loadAll(): Promise<void> {
-  await Promise.allSettled(loaders.map((load) => load()));
+  await Promise.allSettled([...loaders.values()].map((load) => load()));
 }

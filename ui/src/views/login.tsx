@@ -4,7 +4,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Method, Provider } from '../api/wire';
 import { mark, secondsLeft } from '../state/countdown';
-import { plain, trustedUrl } from '../state/plain';
+import { trustedUrl } from '../state/address';
+import { plain } from '../state/plain';
 import { failureCode, phaseOf, showsOutput, stillReadable } from '../state/outcome';
 import { STEPS, type Login as LoginState } from '../state/session';
 import { dayTime, t } from '../text';

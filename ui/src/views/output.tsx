@@ -1,10 +1,11 @@
 // What the program printed, as text. It follows the newest line only while the reader is at the end.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { SessionView } from '../api/wire';
+import type { SessionView } from '../api/wire-login';
 import { plain } from '../state/plain';
 import { w } from '../text/login';
-import { CopyButton, Icon } from './parts';
+import { CopyButton } from './copy';
+import { Icon } from './parts';
 
 /** So near to the end counts as at the end, in pixels. */
 const NEAR = 24;

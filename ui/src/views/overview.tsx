@@ -23,7 +23,9 @@ export function Overview() {
 }
 
 function NeedsYou() {
-  const { table, statuses, known } = useRoom().providers;
+  const room = useRoom();
+  const { table, statuses, known } = room.providers;
+  const may = room.auth.can('providers.manage');
   if (!known.value) return <Skeleton />;
   const needs = (table.value ?? []).flatMap((provider) => {
     const status = statuses.value[provider.id];
@@ -50,16 +52,18 @@ function NeedsYou() {
   }
   return (
     <section class="card needs" aria-labelledby="needs-you" data-testid="needs-you">
-      <h2 id="needs-you">{t.overview.needsYou}</h2>
+      <h2 id="needs-you">{may ? t.overview.needsYou : t.overview.needsOthers}</h2>
       <ul class="rows">
         {needs.map((need) => (
           <li key={need.id}>
             <span>
               <Mark tone="wait">{need.text}</Mark>
             </span>
-            <Link to={need.to} class="button primary" data-testid={`needs-${need.id}`}>
-              {need.action}
-            </Link>
+            {may && (
+              <Link to={need.to} class="button primary" data-testid={`needs-${need.id}`}>
+                {need.action}
+              </Link>
+            )}
           </li>
         ))}
       </ul>
@@ -85,6 +89,7 @@ function RoomCard() {
       <Facts
         rows={[
           [t.overview.state, <Mark tone={answers ? 'good' : 'bad'}>{answers ? t.overview.running : t.link.offline}</Mark>],
+          [t.overview.name, status.name],
           [t.overview.goal, status.goal],
           [t.overview.mode, status.mode === null ? null : (t.overview.modes[status.mode] ?? status.mode)],
           [t.overview.region, status.region],
@@ -99,14 +104,15 @@ function RoomCard() {
 }
 
 function ProvidersCard() {
-  const { table, statuses, known } = useRoom().providers;
+  const room = useRoom();
+  const { table, statuses, known } = room.providers;
   if (!known.value || table.value === null) return null;
   return (
     <section class="card" aria-labelledby="providers" data-testid="providers-card">
       <div class="split">
         <h2 id="providers">{t.tabs.providers}</h2>
         <Link to="/providers" class="quiet">
-          {t.overview.manage}
+          {room.auth.can('providers.manage') ? t.overview.manage : t.overview.look}
         </Link>
       </div>
       <ul class="rows">

@@ -5,7 +5,6 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import { plain } from '../state/plain';
 import { span, t } from '../text';
-import { copyText } from './clipboard';
 import { useRoom } from './context';
 import { moved } from './router';
 
@@ -14,6 +13,7 @@ const ICONS = {
   providers: 'M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4',
   access:
     'M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 3.5a4 4 0 0 1 0 7M18.500 15.500c2.300.8 3.500 2.700 3.500 5.500',
+  activity: 'M2 12h4l3-8 6 16 3-8h4',
   settings: 'M3 7h11M18 7h3M14 4v6M3 17h3M10 17h11M10 14v6',
   chevron: 'm9 5 7 7-7 7',
   back: 'm15 5-7 7 7 7',
@@ -80,55 +80,6 @@ export function Page({ title, before, children, testid }: PageProps) {
       </h1>
       {children}
     </main>
-  );
-}
-
-interface CopyProps {
-  text: string | (() => string);
-  children: ComponentChildren;
-  done?: string;
-  class?: string;
-  testid?: string;
-}
-
-/** Says on itself that it has copied; the width stays, so that nothing jumps. */
-export function CopyButton({ text, children, done = t.common.copied, class: kind = 'button', testid }: CopyProps) {
-  const room = useRoom();
-  const [copied, setCopied] = useState<boolean | null>(null);
-  useEffect(() => {
-    if (copied === null) return undefined;
-    const timer = setTimeout(() => setCopied(null), copied ? 2_000 : 6_000);
-    return () => clearTimeout(timer);
-  }, [copied]);
-  return (
-    <>
-      <button
-        type="button"
-        class={kind}
-        data-testid={testid}
-        onClick={async () => {
-          const worked = await copyText(typeof text === 'string' ? text : text());
-          setCopied(worked);
-          room.say(worked ? done : t.common.copyFailed);
-        }}
-      >
-        {copied === true ? done : children}
-      </button>
-      {copied === false && <p class="hint bad">{t.common.copyFailed}</p>}
-    </>
-  );
-}
-
-/** A command to type elsewhere. */
-export function Command({ command, testid }: { command: string; testid?: string }) {
-  return (
-    <div class="command">
-      <code data-testid={testid}>{plain(command)}</code>
-      <CopyButton text={command} class="button small">
-        {t.common.copy}
-        <span class="sr"> {t.common.command}</span>
-      </CopyButton>
-    </div>
   );
 }
 

@@ -3,7 +3,8 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
-import type { Provider, SessionView } from '../api/wire';
+import type { Provider } from '../api/wire';
+import type { SessionView } from '../api/wire-login';
 import { doubt, pasted } from '../state/paste';
 import { plain } from '../state/plain';
 import { w } from '../text/login';

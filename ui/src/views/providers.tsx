@@ -13,11 +13,12 @@ import { go, Link, loginPath } from './router';
 import { Install, Prerequisite, primaryMethod } from './setup';
 
 export function Providers() {
-  const { providers } = useRoom();
+  const { providers, auth } = useRoom();
   const { table, known, error } = providers;
+  const may = auth.can('providers.manage');
   return (
     <Page title={w.title} testid="providers">
-      <p class="lead muted">{w.intro}</p>
+      <p class="lead muted">{may ? w.intro : w.lookOnly}</p>
       {error.value !== null && <ErrorNote error={error.value} retry={() => void providers.refresh()} testid="providers-error" />}
       {!known.value && error.value === null && <Skeleton />}
       {known.value && table.value?.length === 0 && <p>{w.none}</p>}
@@ -66,7 +67,8 @@ function ProviderCard({ provider }: { provider: Provider }) {
       )}
       {status?.error != null && <p class="note bad">{plain(status.error)}</p>}
       {outcome !== undefined && <OutcomeNote provider={provider} outcome={outcome} />}
-      {missing && !live ? <Install provider={provider} /> : <Actions provider={provider} connected={connected} live={live} />}
+      {room.auth.can('providers.manage') &&
+        (missing && !live ? <Install provider={provider} /> : <Actions provider={provider} connected={connected} live={live} />)}
     </section>
   );
 }

@@ -2,12 +2,14 @@
 
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { safeStorage } from '../state/storage';
 
 export type Route =
   | { page: 'overview' }
   | { page: 'providers' }
   | { page: 'login'; provider: string }
   | { page: 'access' }
+  | { page: 'activity' }
   | { page: 'settings' }
   | { page: 'unknown' };
 
@@ -22,7 +24,9 @@ export function parse(path: string): Route {
       return { page: 'unknown' };
     }
   }
-  if (parts.length === 1 && (first === 'providers' || first === 'access' || first === 'settings')) return { page: first };
+  if (parts.length === 1 && ['providers', 'access', 'activity', 'settings'].includes(first)) {
+    return { page: first as 'providers' | 'access' | 'activity' | 'settings' };
+  }
   return { page: 'unknown' };
 }
 
@@ -31,18 +35,40 @@ export const path = signal('/');
 /** The page has moved since it was loaded: from then on a heading takes the focus. */
 export let moved = false;
 
+/** What is kept for this tab alone. */
+export const tab = safeStorage(() => sessionStorage);
+
+/** Where a page that leaves for a fresh token was. */
+export const RETURN_KEY = 'room.return';
+
+export function remember(): void {
+  tab.set(RETURN_KEY, location.pathname + location.search);
+}
+
+/** The folder of the dashboard: `/`, unless the page is on another origin than its Room. */
+let root = '/';
+
+export function setRoot(folder: string): void {
+  root = folder;
+  path.value = within();
+}
+
+function within(): string {
+  return location.pathname.startsWith(root) ? location.pathname.slice(root.length - 1) : '/';
+}
+
 export function startRouter(): void {
-  path.value = location.pathname;
+  path.value = within();
   addEventListener('popstate', () => {
-    if (location.pathname === path.value) return;
+    if (within() === path.value) return;
     moved = true;
-    path.value = location.pathname;
+    path.value = within();
   });
 }
 
 export function go(to: string): void {
   if (to === path.value) return;
-  history.pushState(null, '', to);
+  history.pushState(null, '', root + to.slice(1));
   moved = true;
   path.value = to;
   scrollTo(0, 0);
@@ -65,7 +91,7 @@ export function Link({ to, children, ...rest }: LinkProps) {
   return (
     <a
       {...rest}
-      href={to}
+      href={root + to.slice(1)}
       onClick={(event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0) return;
         event.preventDefault();

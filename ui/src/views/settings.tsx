@@ -1,16 +1,19 @@
 // Of this browser: how it looks, what it runs, and signing it out.
 
 import { useState } from 'preact/hooks';
+import type { ApiError } from '../api/client';
 import type { Theme } from '../state/room';
 import { w } from '../text/more';
 import { useRoom } from './context';
-import { CopyButton, Facts, Page } from './parts';
+import { CopyButton } from './copy';
+import { ErrorNote, Facts, Page } from './parts';
 
 const THEMES: Theme[] = ['system', 'light', 'dark'];
 
 export function Settings() {
   const room = useRoom();
   const [leaving, setLeaving] = useState(false);
+  const [error, setError] = useState<ApiError | null>(null);
   const status = room.status.value;
   const rows: [string, string | null][] = [
     [w.settings.version, status?.version ?? null],
@@ -56,13 +59,15 @@ export function Settings() {
           class="button danger"
           data-testid="sign-out"
           disabled={leaving}
-          onClick={() => {
+          onClick={async () => {
             setLeaving(true);
-            void room.auth.signOut();
+            setError(await room.auth.signOut());
+            setLeaving(false);
           }}
         >
           {leaving ? w.settings.signingOut : w.settings.signOut}
         </button>
+        {error !== null && <ErrorNote error={error} testid="sign-out-error" />}
       </section>
     </Page>
   );

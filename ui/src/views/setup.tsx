@@ -1,11 +1,12 @@
 // What a provider needs before a sign-in: its program, and a setting at the vendor's.
 
 import type { Provider } from '../api/wire';
-import { httpsUrl, plain } from '../state/plain';
+import { httpsUrl } from '../state/address';
+import { plain } from '../state/plain';
 import { t } from '../text';
 import { w } from '../text/setup';
 import { useRoom } from './context';
-import { Command } from './parts';
+import { Command } from './copy';
 
 export function primaryMethod(provider: Provider): string | null {
   return (provider.methods.find((method) => method.primary) ?? provider.methods[0])?.id ?? null;

@@ -2,10 +2,14 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { since, t, clockTime } from '../text';
+import { t, clockTime } from '../text';
 import { useRoom } from './context';
-import { Command, Icon, Mark, useNow, type Tone } from './parts';
+import { lazy } from './lazy';
+import { Icon, Mark, useNow, type Tone } from './parts';
 import { Link, parse, path } from './router';
+
+const Notes = lazy(async () => (await import('./notes')).Notes, null);
+export const OfflineNote = lazy(async () => (await import('./offline')).OfflineNote, null);
 
 const TABS = [
   { id: 'overview', to: '/' },
@@ -36,8 +40,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <div class="content">
           {/* Nothing but the sign-in itself on the sign-in screen. */}
           {route.page !== 'login' && <UpdateOffer />}
-          <OfflineNote />
-          {room.expiringAt.value !== null && (
+          {room.linkPhase.value === 'offline' && <OfflineNote />}
+          {room.auth.cloud() && <Notes />}
+          {!room.auth.cloud() && room.expiringAt.value !== null && (
             <div class="note wait" data-testid="expiring">
               {t.expiring(clockTime(room.expiringAt.value))}
             </div>
@@ -57,7 +62,7 @@ export function TopBar() {
       <span class="name" data-testid="room-name">
         {name}
       </span>
-      <LinkChip />
+      {room.auth.phase.value !== 'asking' && <LinkChip />}
     </header>
   );
 }
@@ -96,27 +101,6 @@ function DataAge({ at }: { at: number }) {
   return <span class="age"> {t.link.age(age)}</span>;
 }
 
-function OfflineNote() {
-  const { linkPhase, heardAt, link } = useRoom();
-  const now = useNow(linkPhase.value === 'offline', 10_000);
-  if (linkPhase.value !== 'offline') return null;
-  return (
-    <div class="note bad" data-testid="offline-note">
-      <Mark tone="bad">
-        <strong>{t.link.offlineTitle}</strong>
-      </Mark>
-      <p>
-        {t.link.offlineHelp}
-        {heardAt.value !== null && ` ${t.link.heard(since(heardAt.value, now))}`}
-      </p>
-      <Command command="room" />
-      <button type="button" class="button" onClick={() => link.wake()}>
-        {t.link.tryNow}
-      </button>
-    </div>
-  );
-}
-
 function UpdateOffer() {
   const { newBuild } = useRoom();
   if (!newBuild.value) return null;
@@ -132,10 +116,11 @@ function UpdateOffer() {
 
 /** Between the first paint and the first answer; silent for as long as that is quick. */
 export function Starting() {
+  const { auth } = useRoom();
   const [late, setLate] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setLate(true), 300);
     return () => clearTimeout(timer);
   }, []);
-  return <p class="starting">{late && t.starting}</p>;
+  return <p class="starting">{auth.waking.value ? t.waking : late && t.starting}</p>;
 }

@@ -1,11 +1,12 @@
 // @vitest-environment happy-dom
 import { render, type ComponentChildren } from 'preact';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readProviders, readSession, type Provider, type SessionView } from '../api/wire';
+import { readProviders, type Provider } from '../api/wire';
+import { readSession, type SessionView } from '../api/wire-login';
 import { createRoom } from '../state/room';
 import { begin } from '../state/session';
 import { safeStorage } from '../state/storage';
-import { trustedUrl } from '../state/plain';
+import { trustedUrl } from '../state/address';
 import { w } from '../text/login';
 import { CodeCard, LinkCard } from './approve';
 import { provideRoom } from './context';
@@ -15,19 +16,22 @@ import { parse } from './router';
 
 let host: HTMLElement;
 
-beforeEach(() => {
+beforeEach(async () => {
   host = document.createElement('div');
   document.body.append(host);
-  provideRoom(
-    createRoom({
-      fetch: () => Promise.reject(new TypeError('no network here')),
-      openSocket: () => ({ readyState: 0, send: () => {}, close: () => {} }),
-      timers: { set: () => null, clear: () => {}, now: () => 0 },
-      random: () => 0,
-      storage: safeStorage(() => null),
-      build: 'test',
-    }),
-  );
+  const room = createRoom({
+    fetch: () => Promise.reject(new TypeError('no network here')),
+    openSocket: () => ({ readyState: 0, send: () => {}, close: () => {} }),
+    timers: { set: () => null, clear: () => {}, now: () => 0 },
+    random: () => 0,
+    storage: safeStorage(() => null),
+    build: 'test',
+    hosted: false,
+    device: () => ['', 0],
+    elsewhere: async () => null,
+  });
+  await room.openLogins();
+  provideRoom(room);
 });
 afterEach(() => {
   render(null, host);

@@ -1,4 +1,4 @@
-// The words of the connect page.
+// The words of a local Room's connect page.
 
 export const enter = {
   title: 'Open your Room',
@@ -29,6 +29,4 @@ export const enter = {
   enter: 'Sign in',
   entering: 'Signing in…',
   noCode: 'There is no code in this text.',
-  controlPlane: 'Open from your control plane',
-  cloud: 'This is a hosted Room. Open it from your control plane: it brings the sign-in along.',
 };

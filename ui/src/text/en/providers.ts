@@ -3,6 +3,7 @@
 export const providers = {
   title: 'Providers',
   intro: 'Sign in with your own subscription. Credentials stay on this Room.',
+  lookOnly: 'How they stand. Owners and admins of this Room connect and disconnect them.',
   none: 'This Room knows no providers.',
   signedInAs: 'Signed in as',
   plan: 'Plan',

@@ -1,0 +1,244 @@
+// What people do with a hosted Room: arrive, are refused, renew, pair, are ended. Walked by flows.mjs.
+
+import assert from 'node:assert/strict';
+
+export function cloudFlows({ base, say, open, id }) {
+  const token = async (who = 'ada', more = {}) => {
+    const answer = await fetch(`${base}/fake?token=${who}&more=${encodeURIComponent(JSON.stringify(more))}`);
+    return (await answer.json()).token;
+  };
+  const live = (page) => page.waitForSelector('[data-testid=link-chip][data-phase=live]');
+  const reason = (page, why) => page.waitForSelector(`[data-reason=${why}]`);
+
+  /** A browser of a hosted Room, signed in. */
+  async function signedIn(who = 'ada', path = '/', options = {}) {
+    await say({ mode: 'cloud' });
+    const page = await open(options);
+    await page.goto(`${base}${path}#token=${await token(who)}`);
+    await live(page);
+    return page;
+  }
+
+  return {
+    async 'cloud: a token in the address signs in, is gone from it, and nothing keeps it'() {
+      await say({ mode: 'cloud' });
+      const page = await open();
+      const jwt = await token();
+      const asked = [];
+      page.on('request', (request) => asked.push(`${request.method()} ${request.url()}`));
+      await page.goto(`${base}/providers#token=${jwt}`);
+      await live(page);
+      assert.equal(page.url(), `${base}/providers`);
+      assert.ok(!asked.some((one) => one.includes(jwt.slice(0, 40))), 'no request has it in its address');
+      const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
+      assert.ok(!kept.includes(jwt.split('.')[1].slice(0, 20)));
+      assert.ok(!asked.some((one) => one.includes('ws-ticket')), 'the cookie is enough for a socket');
+      await page.goBack().catch(() => null);
+      assert.ok(!page.url().includes('token='), 'nor is it in the history');
+    },
+
+    async 'cloud: a reload stays signed in, by the cookie alone'() {
+      const page = await signedIn();
+      await page.reload();
+      await live(page);
+      await page.waitForSelector(id('overview'));
+    },
+
+    async 'cloud: every refusal has its words and a way on'() {
+      await say({ mode: 'cloud' });
+      const now = Math.floor(Date.now() / 1000);
+      const used = await token();
+      const first = await open();
+      await first.goto(`${base}/#token=${used}`);
+      await live(first);
+      for (const [link, why, words] of [
+        [used, 'token_refused', /already used/u],
+        [await token('ada', { iat: now - 700, exp: now + 700 }), 'token_refused', /ten minutes/u],
+        [await token('ada', { exp: now - 100 }), 'token_refused', /is over/u],
+        [await token('ada', { instanceId: 'other' }), 'token_refused', /another Room/u],
+        ['nonsense', 'token_refused', /could not make sure/u],
+        [await token('ada', { role: 'king' }), 'role_refused', /no role/u],
+      ]) {
+        const page = await open();
+        await page.goto(`${base}/#token=${link}`);
+        await reason(page, why);
+        assert.match(await page.textContent(id('connect-reason')), words);
+        await page.waitForSelector(id('launch'));
+      }
+      for (const [trade, why] of [
+        ['limited', 'limited'],
+        ['no_keys', 'no_keys'],
+      ]) {
+        await say({ trade });
+        const page = await open();
+        await page.goto(`${base}/#token=${await token()}`);
+        await reason(page, why);
+        await say({ trade: null });
+        // The link was not lost over it.
+        await page.click(id('connect-retry'));
+        await live(page);
+      }
+    },
+
+    async 'cloud: a link opened twice on the same browser is no refusal'() {
+      await say({ mode: 'cloud' });
+      const page = await open();
+      const jwt = await token();
+      await page.goto(`${base}/#token=${jwt}`);
+      await live(page);
+      await page.goto('about:blank');
+      await page.goto(`${base}/#token=${jwt}`);
+      await live(page);
+    },
+
+    async 'cloud: someone else’s link asks before it replaces who is signed in'() {
+      const page = await signedIn('ada');
+      const jwt = await token('grace');
+      await page.goto('about:blank');
+      await page.goto(`${base}/#token=${jwt}`);
+      await page.waitForSelector(id('ask-replace'));
+      assert.match(await page.textContent(id('ask-replace')), /Ada Lovelace is signed in/u);
+      assert.match(await page.textContent(id('ask-replace')), /signs in Grace Hopper/u);
+      await page.click(id('ask-stay'));
+      await live(page);
+      await page.goto('about:blank');
+      await page.goto(`${base}/#token=${jwt}`);
+      await page.click(id('ask-replace-yes'));
+      await live(page);
+      const who = await page.evaluate(async () => (await fetch('/api/auth/verify')).json());
+      assert.equal(who.profile.name, 'Grace Hopper');
+    },
+
+    async 'cloud: without a sign-in the page leads to the control plane and back to where one was'() {
+      await say({ mode: 'cloud', launchHome: true });
+      const page = await open();
+      await page.goto(`${base}/providers`);
+      await reason(page, 'no_code');
+      const href = new URL(await page.getAttribute(id('launch'), 'href'));
+      assert.equal(href.pathname + href.search, '/launch?instance=inst-4711&return=%2Fproviders');
+      await page.click(id('launch'));
+      await live(page);
+      await page.waitForSelector(id('providers'));
+      assert.equal(page.url(), `${base}/providers`);
+    },
+
+    async 'cloud: Cloudflare Access signs in with one tap'() {
+      await say({ mode: 'cloud', noPlane: true, cloudflare: true });
+      const page = await open();
+      await page.goto(base);
+      await page.click(id('cloudflare'));
+      await live(page);
+      await say({ reset: true, cloudflare: 'unknown', noPlane: true });
+      const other = await open();
+      await other.goto(base);
+      await other.click(id('cloudflare'));
+      await reason(other, 'role_refused');
+    },
+
+    async 'cloud: a Room without a control plane says how the machine pairs'() {
+      await say({ mode: 'cloud', noPlane: true });
+      const page = await open();
+      await page.goto(base);
+      assert.equal(await page.textContent(id('pair-command')), 'room pair');
+      assert.equal(await page.locator(id('launch')).count(), 0);
+    },
+
+    async 'cloud: a typed code pairs, however it is written; a wrong one says so'() {
+      const page = await signedIn('ada');
+      const { code, url } = await page.evaluate(async () => (await fetch('/api/auth/pair', { method: 'POST' })).json());
+      const second = await open();
+      await second.goto(base);
+      await second.fill(id('pair-code-input'), 'ABC');
+      await second.click(id('pair-submit'));
+      await second.waitForSelector(`${id('pair-code-input')}[aria-invalid=true]`);
+      await second.fill(id('pair-code-input'), '00000-00000');
+      await second.click(id('pair-submit'));
+      await reason(second, 'pair_refused');
+      assert.match(await second.textContent(id('connect-reason')), /knows no such/u);
+      await second.fill(id('pair-code-input'), ` ${code.toLowerCase().replace('-', ' ').replace(/0/gu, 'o').replace(/1/gu, 'l')} `);
+      await second.press(id('pair-code-input'), 'Enter');
+      await live(second);
+      const third = await open();
+      await third.goto(url);
+      await reason(third, 'pair_refused');
+      assert.match(await third.textContent(id('connect-reason')), /already used/u);
+      assert.equal(third.url(), `${base}/`);
+    },
+
+    async 'cloud: a pairing link signs in, and asks where someone is signed in'() {
+      const page = await signedIn('ada');
+      const pair = () => page.evaluate(async () => (await (await fetch('/api/auth/pair', { method: 'POST' })).json()).url);
+      const phone = await open();
+      await phone.goto(await pair());
+      await live(phone);
+      const grace = await signedIn('grace');
+      const url = await pair();
+      await grace.goto('about:blank');
+      await grace.goto(url);
+      await grace.waitForSelector(id('ask-replace'));
+      await grace.click(id('ask-replace-yes'));
+      await live(grace);
+      const who = await grace.evaluate(async () => (await fetch('/api/auth/verify')).json());
+      assert.equal(who.profile.name, 'Ada Lovelace');
+    },
+
+    async 'cloud: ended access says so at once, an ended sign-in asks for a new one'() {
+      const page = await signedIn('ada', '/providers');
+      await say({ people: { end: 'revoked' } });
+      await reason(page, 'revoked');
+      assert.equal(new URL(page.url()).pathname, '/providers');
+      assert.match(await page.textContent(id('connect-reason')), /was ended/u);
+      await page.click(id('launch'));
+      await live(page);
+      await say({ people: { end: 'expired' } });
+      await reason(page, 'ended');
+    },
+
+    async 'cloud: a hidden page is let go, and comes back when it is looked at'() {
+      const page = await signedIn();
+      const seen = (state) =>
+        page.evaluate((value) => {
+          Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }, state);
+      await seen('hidden');
+      await page.waitForFunction(async () => {
+        const answer = await fetch('/fake', { method: 'POST', body: '{}' });
+        return (await answer.json()).script.heard === false;
+      });
+      await say({ people: { end: 'idle' } });
+      await page.waitForSelector('[data-testid=link-chip]:not([data-phase=live])');
+      await page.waitForTimeout(1500);
+      assert.notEqual(await page.getAttribute(id('link-chip'), 'data-phase'), 'live');
+      await seen('visible');
+      await live(page);
+    },
+
+    async 'cloud: signing out in one tab signs out the others, and a Room that is down cannot do it'() {
+      const page = await signedIn('ada', '/settings');
+      const other = await page.context().newPage();
+      await other.goto(`${base}/settings`);
+      await live(other);
+      await say({ stop: true });
+      await other.click(id('sign-out'));
+      await other.waitForSelector(id('sign-out-error'));
+      await say({ stop: false });
+      await other.click(id('sign-out'));
+      await reason(other, 'signed_out');
+      await reason(page, 'signed_out');
+    },
+
+    async 'cloud: nothing of this machine is probed'() {
+      await say({ mode: 'cloud' });
+      const page = await open();
+      const foreign = [];
+      page.on('request', (request) => {
+        if (!request.url().startsWith(base)) foreign.push(request.url());
+      });
+      await page.goto(`${base}/#token=${await token()}`);
+      await live(page);
+      await page.waitForTimeout(500);
+      assert.deepEqual(foreign, []);
+    },
+  };
+}

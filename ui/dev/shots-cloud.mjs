@@ -1,0 +1,73 @@
+// The screens of a hosted Room, for shots.mjs.
+
+export function cloudScreens({ base, say, id, IN }) {
+  const token = async (who = 'ada', more = {}) => {
+    const answer = await fetch(`${base}/fake?token=${who}&more=${encodeURIComponent(JSON.stringify(more))}`);
+    return (await answer.json()).token;
+  };
+  const live = (page) => page.waitForSelector('[data-testid=link-chip][data-phase=live]');
+  const MINUTE = 60_000;
+  const DEVICES = [
+    ['ada', 'Safari on iPhone', 3 * MINUTE, 'Chrome on Mac'],
+    ['ada', 'Chrome on Mac', 26 * 60 * MINUTE],
+    ['grace', 'Firefox on Linux', 12 * MINUTE],
+    ['bob', 'Chrome on Android', 9 * 24 * 60 * MINUTE],
+  ];
+
+  /** A screen of someone who arrives; `script` before, `go` after. */
+  function as(who, path, go, script = {}) {
+    return {
+      fresh: true,
+      async go(page) {
+        await say({ mode: 'cloud', ...script });
+        await page.goto(`${base}${path}#token=${await token(who)}`);
+        await live(page);
+        await go(page);
+      },
+    };
+  }
+
+  /** A screen of someone who is refused. */
+  function refused(why, link, script = {}) {
+    return {
+      fresh: true,
+      async go(page) {
+        await say({ mode: 'cloud', ...script });
+        await page.goto(`${base}/${await link()}`);
+        await page.waitForSelector(`[data-reason=${why}]`);
+      },
+    };
+  }
+
+  const screens = {
+    'signed-out': refused('no_code', () => ''),
+    'signed-out-standalone': refused('no_code', () => '', { noPlane: true }),
+    'signed-out-cloudflare': refused('no_code', () => '', { noPlane: true, cloudflare: true }),
+    'signed-out-wrong-instance': refused('token_refused', async () => `#token=${await token('ada', { instanceId: 'x' })}`),
+    'signed-out-keys': refused('no_keys', async () => `#token=${await token()}`, { trade: 'no_keys' }),
+    'signed-out-limited': refused('limited', async () => `#token=${await token()}`, { trade: 'limited' }),
+    'signed-out-pair': refused('pair_refused', () => `#pair=${'x'.repeat(22)}`),
+    'signed-out-revoked': as('ada', '/', async (page) => {
+      await say({ people: { end: 'revoked' } });
+      await page.waitForSelector('[data-reason=revoked]');
+    }),
+    ask: as('ada', '/', async (page) => {
+      await page.goto('about:blank');
+      await page.goto(`${base}/#token=${await token('grace')}`);
+      await page.waitForSelector(id('ask-replace'));
+    }),
+    overview: as('ada', '/', (page) => page.waitForSelector(id('room-card'))),
+    'overview-member': as('bob', '/', (page) => page.waitForSelector(id('room-card'))),
+    'overview-notes': as('ada', '/', (page) => page.waitForSelector(id('renew-now')), { lifeMs: 40 * MINUTE, keys: 'degraded', codexStatus: IN, claudeStatus: IN }),
+    'providers-member': as('bob', '/providers', (page) => page.waitForSelector(id('provider-codex')), { codexStatus: IN }),
+    'denied-login': as('bob', '/providers/codex/connect', (page) => page.waitForSelector(id('denied'))),
+    offline: as('ada', '/', async (page) => {
+      // The words for it come once the Room has answered.
+      await page.waitForTimeout(300);
+      await say({ stop: true });
+      await page.waitForSelector(id('offline-note'), { timeout: 15_000 });
+    }),
+  };
+  void DEVICES;
+  return Object.fromEntries(Object.entries(screens).map(([name, screen]) => [`cloud-${name}`, screen]));
+}

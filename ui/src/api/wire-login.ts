@@ -1,0 +1,134 @@
+// A sign-in to a provider, as the wire has it. Apart from the rest, because a page loads it with the
+// first sign-in that it shows.
+
+import { fields, flag, list, number, text, texts, time } from './wire';
+
+export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'canceled' | 'timeout';
+export type SessionStep = 'launching' | 'awaiting_approval' | 'awaiting_input' | 'storing' | 'verifying' | 'cancelling' | 'done';
+
+export interface Line {
+  id: string;
+  stream: string;
+  text: string;
+}
+
+export interface Failure {
+  code: string;
+  title: string;
+  action: string;
+}
+
+/** One sign-in as the server sees it. Times are milliseconds since 1970, by the server's clock. */
+export interface SessionView {
+  sessionId: string;
+  provider: string;
+  method: string | null;
+  status: SessionStatus;
+  step: SessionStep;
+  startedAt: number | null;
+  updatedAt: number | null;
+  endedAt: number | null;
+  deadline: number | null;
+  exitCode: number | null;
+  verificationUrl: string | null;
+  deviceCode: string | null;
+  awaitingInput: boolean;
+  inputHint: string | null;
+  /** Why it did not work, once it is over. */
+  failure: Failure | null;
+  /** What holds it up while it still runs. */
+  notice: Failure | null;
+  startedBy: string | null;
+  active: boolean;
+  lines: Line[];
+  droppedLines: number;
+}
+
+/** What `provider_auth:line` carries. */
+export interface LinesEvent {
+  sessionId: string;
+  lines: Line[];
+  deviceCode: string | null;
+  verificationUrl: string | null;
+}
+
+export interface Disconnected {
+  ok: boolean;
+  status: string;
+  removed: string[];
+  reason: string | null;
+}
+
+export function readLines(value: unknown): Line[] {
+  return list(value).map((entry, index) => {
+    const line = fields(entry);
+    return {
+      id: String(line['id'] ?? index),
+      stream: text(line['stream']) ?? '',
+      text: typeof line['text'] === 'string' ? line['text'] : '',
+    };
+  });
+}
+
+function readFailure(value: unknown): Failure | null {
+  const failure = fields(value);
+  const code = text(failure['code']);
+  return code === null ? null : { code, title: text(failure['title']) ?? '', action: text(failure['action']) ?? '' };
+}
+
+/** A session view, bare or as `{session: …}`; null if it has no id. */
+export function readSession(value: unknown): SessionView | null {
+  const outer = fields(value);
+  const view = 'session' in outer ? fields(outer['session']) : outer;
+  const sessionId = text(view['sessionId']) ?? text(view['id']);
+  if (sessionId === null) return null;
+  // A word of a newer server passes; `active` says all that has to be known of it.
+  const status = (text(view['status']) ?? 'running') as SessionStatus;
+  const active = flag(view['active']) ?? (status === 'starting' || status === 'running');
+  const failure = readFailure(view['failure']);
+  return {
+    sessionId,
+    provider: text(view['provider']) ?? '',
+    method: text(view['method']),
+    status,
+    step: (text(view['step']) ?? 'launching') as SessionStep,
+    startedAt: time(view['startedAt']),
+    updatedAt: time(view['updatedAt']),
+    endedAt: time(view['endedAt']),
+    deadline: time(view['deadline']),
+    exitCode: number(view['exitCode']),
+    verificationUrl: text(view['verificationUrl']),
+    deviceCode: text(view['deviceCode']),
+    awaitingInput: view['awaitingInput'] === true,
+    inputHint: text(view['inputHint']),
+    failure: active ? null : failure,
+    notice: active ? (readFailure(view['notice']) ?? failure) : null,
+    startedBy: text(view['startedBy']),
+    active,
+    lines: readLines(view['lines']),
+    droppedLines: number(view['droppedLines']) ?? 0,
+  };
+}
+
+export function readLinesEvent(value: unknown): LinesEvent | null {
+  const event = fields(value);
+  const sessionId = text(event['sessionId']);
+  if (sessionId === null) return null;
+  return {
+    sessionId,
+    lines: readLines(event['lines']),
+    deviceCode: text(event['deviceCode']),
+    verificationUrl: text(event['verificationUrl']),
+  };
+}
+
+export function readDisconnected(value: unknown): Disconnected {
+  const body = fields(value);
+  const status = text(body['status']) ?? (body['ok'] === true ? 'disconnected' : 'failed');
+  return {
+    ok: body['ok'] === true && status === 'disconnected',
+    status,
+    removed: texts(body['removed']),
+    reason: text(body['detail']) ?? text(body['error']),
+  };
+}

@@ -1,0 +1,3 @@
+import { copy as en } from './en/copy';
+
+export const w: typeof en = en;

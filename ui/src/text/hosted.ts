@@ -1,0 +1,3 @@
+import { hosted as en } from './en/hosted';
+
+export const w: typeof en = en;
