@@ -12,6 +12,7 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod http;
+pub mod limits;
 pub mod listen;
 pub mod logging;
 pub mod machine;

@@ -18,6 +18,7 @@ use crate::channels::{self, History, Publisher};
 use crate::config::{Config, Environment};
 use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
+use crate::limits::Limits;
 use crate::listen::{ListenError, Listeners, listen};
 use crate::sign_in::SignIn;
 use crate::state::{self, App, AppState, LazyManager};
@@ -143,6 +144,7 @@ impl Server {
             LazyManager::new(Box::new(move || manager(&config, &environment, launcher, publisher)))
         };
         let sign_in = SignIn::new(config.auth_failures_per_minute, &token, now);
+        let limits = Limits::new(clock.clone(), config.auth_failures_per_minute.is_some());
         let app = Arc::new(App {
             port,
             boot,
@@ -152,6 +154,7 @@ impl Server {
             sign_in,
             store,
             activity,
+            limits,
             manager,
             publisher,
             hub,
@@ -190,6 +193,8 @@ impl Server {
             ));
         }
         app.tasks.spawn(control::serve(commands, app.clone()));
+        let reaped = app.clone();
+        app.tasks.spawn(async move { reaped.limits.reap(&reaped.stop).await });
         app.activity.post(None, Action::Start, Outcome::Ok, None, Detail::none());
         let reading = app.clone();
         app.tasks.spawn_blocking(move || reading.manager.start());

@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::channels::Publisher;
 use crate::channels::hub::Hub;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::sign_in::SignIn;
 use crate::store::Store;
 
@@ -49,6 +50,8 @@ pub struct App {
     pub store: Store,
     /// Who did what.
     pub activity: Activity,
+    /// How often anyone may ask.
+    pub limits: Limits,
     /// The sign-ins of providers.
     pub manager: LazyManager,
     /// What hears from it.

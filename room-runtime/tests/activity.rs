@@ -12,7 +12,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use crate::room::{Room, next, say};
 
 /// Signs in as nobody, and says so.
-const ASKS: &str = "case \"$*\" in *status*) echo '{\"loggedIn\": false}'; exit 1;; esac
+const ASKS: &str = "case \"$*\" in
+*status*) echo '{\"loggedIn\": false}'; exit 1;;
+*--version*) echo '2.1.3 (Claude Code)'; exit 0;;
+esac
 echo 'Paste code here if prompted >'; exec sleep 600";
 
 /// What is listed: action, outcome, target.
