@@ -112,9 +112,13 @@ mod linux {
     /// interrupted may need for ever.
     const BOUND: Duration = Duration::from_secs(4);
 
-    /// The pause before an empty round is believed: in the middle of its `exec` a process has no
-    /// environment to be read.
+    /// The pause before an empty round is believed: what forks all the time may have been between
+    /// two processes.
     const DOUBT: Duration = Duration::from_millis(10);
+
+    /// How long a process may be in the middle of its `exec`, where it has no environment to be
+    /// read: microseconds, and its turn on a busy machine.
+    const STARTING: Duration = Duration::from_secs(1);
 
     pub(super) fn sweep(scope: &MarkerScope, session: Option<i32>) -> Swept {
         let wanted = Wanted::new(scope);
@@ -179,6 +183,27 @@ mod linux {
             .collect()
     }
 
+    /// The environment of a process that is not in the middle of an `exec`.
+    ///
+    /// Who starts a process is told that it runs before the kernel has filled in its arguments and,
+    /// a moment later, its environment: both read as empty until it gets its turn.
+    fn environment(pid: i32) -> Option<Vec<u8>> {
+        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
+        // Kernel threads and the dying have no memory, whose size comes first in this line.
+        let has_memory = || read("statm").is_some_and(|sizes| !sizes.starts_with(b"0 "));
+        let start = Instant::now();
+        while read("cmdline")?.is_empty() && has_memory() && start.elapsed() < STARTING {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let environment = read("environ")?;
+        if !environment.is_empty() || !has_memory() {
+            return Some(environment);
+        }
+        // Few processes have none, so a second look costs little.
+        std::thread::sleep(Duration::from_millis(1));
+        read("environ")
+    }
+
     /// The user a process runs as. `/proc/PID` itself belongs to root when the process is not
     /// dumpable, the user's own `status` line does not lie.
     fn owner(pid: i32) -> Option<u32> {
@@ -207,7 +232,7 @@ mod linux {
         }
 
         fn marks(&self, pid: i32) -> bool {
-            std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| self.is_in(&all))
+            environment(pid).is_some_and(|all| self.is_in(&all))
         }
 
         fn is_in(&self, environment: &[u8]) -> bool {
@@ -242,6 +267,22 @@ mod linux {
             }
             let quoted = format!("NOTE=ROOM_SESSION={}\0", Marker::new(&ours, one));
             assert!(!whole.is_in(quoted.as_bytes()), "a value that quotes the marker is no marker");
+        }
+
+        #[test]
+        fn a_process_is_known_as_soon_as_it_was_started() {
+            let folder = tempfile::tempdir().unwrap();
+            let marker = Marker::new(&DirectoryMark::of(folder.path()), SessionId::random());
+            let wanted = Wanted::new(&MarkerScope::Session(marker.clone()));
+            for round in 0..200 {
+                let mut sleep = std::process::Command::new("/bin/sleep");
+                let mut child =
+                    sleep.arg("20").env(MARKER_VARIABLE, marker.to_string()).spawn().unwrap();
+                let known = wanted.marks(child.id().cast_signed());
+                child.kill().unwrap();
+                child.wait().unwrap();
+                assert!(known, "round {round}");
+            }
         }
     }
 }
