@@ -128,6 +128,8 @@ mod tests {
             session: id.into(),
             device: "browser".into(),
             expires_at: Some(now + WEEK),
+            profile: None,
+            token: None,
         };
         Session { caller: Arc::new(caller), ends: Some(timer + WEEK), last_used: now }
     }

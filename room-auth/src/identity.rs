@@ -1,7 +1,10 @@
 //! What a proven caller is and may do.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use crate::principal::{Principal, Profile};
 
 /// Who someone is: the issuer that says so, and its name for them. Neither means anything alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -163,6 +166,10 @@ pub struct Caller {
     pub device: String,
     /// When the sign-in ends by itself; `None` means with the server.
     pub expires_at: Option<SystemTime>,
+    /// What an issuer says of the person, for display.
+    pub profile: Option<Profile>,
+    /// The token it stands on, where the caller presented one.
+    pub token: Option<Arc<Principal>>,
 }
 
 impl Caller {

@@ -14,7 +14,11 @@ use http::uri::Uri;
 #[derive(Clone, Debug)]
 pub struct Site {
     hosts: Vec<Authority>,
+    /// Our own first, then those of others that are let in.
     origins: Vec<String>,
+    own_origins: usize,
+    /// The port a Host means that writes none.
+    default_port: u16,
 }
 
 impl Site {
@@ -26,8 +30,26 @@ impl Site {
             HostName::V6(Ipv6Addr::LOCALHOST),
         ];
         let hosts: Vec<_> = names.into_iter().map(|name| Authority { name, port }).collect();
-        let origins = hosts.iter().map(Authority::origin).collect();
-        Self { hosts, origins }
+        let origins: Vec<_> = hosts.iter().map(Authority::origin).collect();
+        Self { own_origins: origins.len(), hosts, origins, default_port: HTTP_PORT }
+    }
+
+    /// A server that the world reaches at one origin (`https://room.example`, as a browser writes
+    /// it), and pages of other origins that may ask it. `None` if the origin is none.
+    pub fn public(origin: &str, others: impl IntoIterator<Item = String>) -> Option<Self> {
+        let (default_port, authority) = match origin.split_once("://")? {
+            ("https", authority) => (HTTPS_PORT, authority),
+            ("http", authority) => (HTTP_PORT, authority),
+            _ => return None,
+        };
+        let host = Authority::parse_with(authority, default_port)?;
+        let origins = std::iter::once(origin.to_owned()).chain(others).collect();
+        Some(Self { hosts: vec![host], origins, own_origins: 1, default_port })
+    }
+
+    /// Whether an Origin is our own, not only one that is let in.
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        self.origins.iter().take(self.own_origins).any(|own| own == origin)
     }
 
     /// The one Host of a request, if it is ours. An absolute-form target must agree with it.
@@ -40,13 +62,19 @@ impl Site {
         if values.next().is_some() {
             return Err(HostFault::Several);
         }
-        let asked = value.to_str().ok().and_then(Authority::parse).ok_or(HostFault::Malformed)?;
+        let asked =
+            value.to_str().ok().and_then(|text| self.parse(text)).ok_or(HostFault::Malformed)?;
         if let Some(authority) = target.authority()
-            && Authority::parse(authority.as_str()).as_ref() != Some(&asked)
+            && self.parse(authority.as_str()).as_ref() != Some(&asked)
         {
             return Err(HostFault::Disagrees);
         }
-        if target.scheme_str().is_some_and(|scheme| scheme != "http") {
+        // A proxy that ends TLS may write either scheme; without one in front there is only http.
+        let is_public = self.default_port == HTTPS_PORT;
+        if target
+            .scheme_str()
+            .is_some_and(|scheme| scheme != "http" && !(is_public && scheme == "https"))
+        {
             return Err(HostFault::Disagrees);
         }
         self.hosts.iter().find(|host| **host == asked).ok_or(HostFault::Foreign)
@@ -68,6 +96,10 @@ impl Site {
         let ours = self.origins.iter().find(|origin| value == origin.as_str());
         ours.map(|origin| Some(origin.as_str())).ok_or(OriginFault::Foreign)
     }
+
+    fn parse(&self, text: &str) -> Option<Authority> {
+        Authority::parse_with(text, self.default_port)
+    }
 }
 
 /// A host with its port, parsed.
@@ -87,10 +119,17 @@ enum HostName {
 /// The port that `http` means when none is written.
 const HTTP_PORT: u16 = 80;
 
+/// The port that `https` means when none is written.
+const HTTPS_PORT: u16 = 443;
+
 impl Authority {
     /// Reads `host[:port]`. No user, no trailing dot, no empty port, no zone; only the plain
     /// spelling of an IPv4 address is an address.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_with(text, HTTP_PORT)
+    }
+
+    fn parse_with(text: &str, default_port: u16) -> Option<Self> {
         let (name, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, rest) = rest.split_once(']')?;
             (HostName::V6(address.parse().ok()?), rest)
@@ -100,7 +139,7 @@ impl Authority {
         };
         let port = match port.strip_prefix(':') {
             Some(digits) => parse_port(digits)?,
-            None if port.is_empty() => HTTP_PORT,
+            None if port.is_empty() => default_port,
             None => return None,
         };
         Some(Self { name, port })

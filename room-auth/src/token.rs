@@ -53,6 +53,11 @@ impl TokenHash {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
+    /// A hash that was kept.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, for storage.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -38,6 +38,8 @@ pub enum Channel {
     Login(SessionId),
     /// `activity`: the activity log.
     Activity,
+    /// `access`: who is signed in to a hosted Room.
+    Access,
 }
 
 /// Who listens to `providers`: the same events, with or without what only managers see.
@@ -64,6 +66,7 @@ impl Channel {
                 (Self::Providers(Audience::of(caller)), Permission::StatusRead)
             }
             None if name == "activity" => (Self::Activity, Permission::ActivityRead),
+            None if name == "access" => (Self::Access, Permission::AccessManage),
             Some(("provider-auth", id)) => {
                 let parsed: SessionId = id.parse().ok()?;
                 // One spelling each, or a client could join the same channel many times.
@@ -83,6 +86,7 @@ impl Channel {
             Self::Providers(_) => "providers".into(),
             Self::Login(id) => login_channel(*id),
             Self::Activity => "activity".into(),
+            Self::Access => "access".into(),
         }
     }
 }
@@ -113,6 +117,13 @@ pub fn join(app: &App, channel: Channel, client: &Arc<hub::Outbox>, start: Start
         }
         Channel::Activity => {
             app.activity.join(hub, client, start, now);
+            true
+        }
+        Channel::Access => {
+            let Some(cloud) = &app.cloud else { return false };
+            hub.join(channel, client, start, now, || wire::AccessSessions {
+                sessions: cloud.list(app, |_| true),
+            });
             true
         }
     }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod browser;
+mod pair;
 mod replay;
 mod serve;
 
@@ -47,18 +48,24 @@ pub fn run(
         Command::Config => configured(&|config| show(&config)),
         Command::Healthcheck => configured(&|config| healthcheck(&config)),
         Command::Replay(asked) => replay::run(&asked),
-        Command::Pair => {
-            say(PAIR_LOCALLY);
-            ExitCode::FAILURE
-        }
+        Command::Pair(asked) => asking(&settings, environment, |dir| pair::pair(dir, &asked)),
+        Command::Token(asked) => asking(&settings, environment, |dir| pair::token(dir, &asked)),
     }
 }
 
-const PAIR_LOCALLY: &str = "\
-Room runs in local mode: it answers this computer alone, so there is nothing to pair.
-To reach it from a phone, forward its port over a connection you trust, for example
-  ssh -L 3700:localhost:3700 THIS-COMPUTER      (in a terminal app on the phone)
-and open the link that `room open` prints here.";
+/// For commands that only talk to the running server, which knows its settings better than this
+/// shell does.
+fn asking(
+    settings: &Settings,
+    environment: &Environment,
+    act: impl Fn(&Path) -> ExitCode,
+) -> ExitCode {
+    let Some(directory) = Config::data_dir(&settings.flags(), environment) else {
+        complain("ROOM_DATA_DIR: not set, and neither is HOME");
+        return ExitCode::from(CONFIG);
+    };
+    act(&directory)
+}
 
 fn load(settings: &Settings, environment: &Environment) -> Result<Config, Faults> {
     let flags = settings.flags();
@@ -80,22 +87,29 @@ fn open(config: &Config, environment: &Environment, no_open: bool) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Ok(Answer::Refused { error }) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            let nobody =
-                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
-            let directory = config.data_dir.display();
-            complain(&if nobody {
-                format!("no Room runs on {directory}; start one with `room`")
-            } else {
-                format!("the Room on {directory} does not answer: {error}")
-            });
-            ExitCode::FAILURE
-        }
+        answer => not_given(&config.data_dir, answer),
     }
+}
+
+/// Says why the server did not give what it was asked for.
+fn not_given(directory: &Path, answer: io::Result<Answer>) -> ExitCode {
+    let directory = directory.display();
+    complain(&match answer {
+        Ok(Answer::Refused { error }) => error,
+        Ok(Answer::Link { .. } | Answer::Pairing { .. } | Answer::Token { .. }) => {
+            format!("the Room on {directory} is of another version")
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            format!("no Room runs on {directory}; start one with `room`")
+        }
+        Err(error) => format!("the Room on {directory} does not answer: {error}"),
+    });
+    ExitCode::FAILURE
 }
 
 /// `room config`: what is in force, and why.

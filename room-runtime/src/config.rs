@@ -4,6 +4,7 @@
 //! with the fix. `settings.rs` has the table of names; what each value means is documented here, on
 //! its field.
 
+mod cloud;
 mod settings;
 mod value;
 
@@ -13,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::cloud::{Cloud, Cloudflare, Issuer};
 use self::settings::{Reader, SETTINGS, Scope};
 
 /// Names and values the process was started with.
@@ -62,6 +64,8 @@ pub struct Config {
     pub log: LogLevel,
     /// In which form (`ROOM_LOG_FORMAT`); `None` asks whether a person is looking.
     pub log_format: Option<LogFormat>,
+    /// What a hosted Room is told beside (`ROOM_MODE=cloud`); none is local mode.
+    pub cloud: Option<Box<Cloud>>,
     /// Every setting with its value and where it comes from, secrets masked.
     pub effective: Vec<Effective>,
 }
@@ -171,17 +175,11 @@ impl Config {
         room_toml: Option<&str>,
     ) -> Result<Self, Faults> {
         let mut read = Reader::new(flags, environment, room_toml);
-        match read.value("ROOM_MODE", "local", value::word(&["local", "cloud"])).as_str() {
-            "cloud" => {
-                // Its other settings would only be called unknown, which they are not.
-                return Err(Faults(vec![read.fault_about(
-                    "ROOM_MODE",
-                    "cloud mode is not in this build yet; use `local` on your own computer",
-                )]));
-            }
-            _ => read.refuse_outside(Scope::Local),
-        }
-        if let Some(app) = filled(environment, "FLY_APP_NAME") {
+        let mode = read.value("ROOM_MODE", "local", value::word(&["local", "cloud"]));
+        let is_cloud = mode == "cloud";
+        read.refuse_outside(if is_cloud { Scope::Cloud } else { Scope::Local });
+        let fly_app = filled(environment, "FLY_APP_NAME");
+        if let Some(app) = fly_app.filter(|_| !is_cloud) {
             read.fault(
                 "ROOM_MODE",
                 format!("`local` on a Fly machine ({app}) would be reachable by nobody; local mode is for a person's own computer"),
@@ -192,12 +190,29 @@ impl Config {
         let shown = data_dir.as_deref().map(Path::display).map(|path| path.to_string());
         let data_dir =
             read.value("ROOM_DATA_DIR", shown.as_deref().unwrap_or(""), value::directory);
+        // A hosted Room has nobody's own home; its people's credentials lie with its data.
+        let home = if is_cloud { Some(data_dir.join("home")) } else { home };
         let home_shown = home.as_deref().map(Path::display).map(|path| path.to_string());
-        let own_home = !read.is_set("ROOM_PROVIDER_HOME");
+        let own_home = !is_cloud && !read.is_set("ROOM_PROVIDER_HOME");
         let provider_home =
             read.value("ROOM_PROVIDER_HOME", home_shown.as_deref().unwrap_or(""), value::directory);
+        let bind = if is_cloud {
+            read.value("ROOM_BIND", "0.0.0.0", cloud::bind)
+        } else {
+            read.value("ROOM_BIND", "127.0.0.1,::1", value::loopback)
+        };
+        let auth_failures_per_minute =
+            read.value("ROOM_AUTH_FAILURES_PER_MINUTE", "10", value::count_or_off(1, 10_000));
+        let cloud = is_cloud.then(|| {
+            let limited = auth_failures_per_minute.is_some();
+            Box::new(Cloud::read(&mut read, &bind, limited, fly_app.is_some()))
+        });
+        let instance_id = match &cloud {
+            Some(cloud) => Some(cloud.instance_id.clone()),
+            None => read.optional("ROOM_INSTANCE_ID", value::text),
+        };
         let config = Self {
-            bind: read.value("ROOM_BIND", "127.0.0.1,::1", value::loopback),
+            bind,
             port: read.value("ROOM_PORT", "3700", value::port),
             data_dir,
             provider_home,
@@ -228,23 +243,25 @@ impl Config {
                 "same-uid" => LocalHandshake::SameUid,
                 _ => LocalHandshake::Code,
             },
-            auth_failures_per_minute: read.value(
-                "ROOM_AUTH_FAILURES_PER_MINUTE",
-                "10",
-                value::count_or_off(1, 10_000),
-            ),
+            auth_failures_per_minute,
             name: read.optional("ROOM_NAME", value::text),
             goal: read.optional("ROOM_GOAL", value::text),
             region: read.optional("ROOM_REGION", value::text),
             plan: read.optional("ROOM_PLAN", value::text),
-            instance_id: read.optional("ROOM_INSTANCE_ID", value::text),
-            control_plane_url: read.optional("ROOM_CONTROL_PLANE_URL", value::https_url),
+            instance_id,
+            control_plane_url: read.optional("ROOM_CONTROL_PLANE_URL", value::page_url),
             log: read.value("ROOM_LOG", "info", value::log_level),
             log_format: read.value("ROOM_LOG_FORMAT", "auto", value::log_format),
+            cloud,
             effective: Vec::new(),
         };
         let effective = read.finish()?;
         Ok(Self { effective, ..config })
+    }
+
+    /// The mode's name on the wire.
+    pub fn mode(&self) -> &'static str {
+        if self.cloud.is_some() { "cloud" } else { "local" }
     }
 
     /// The addresses as the sign-in link may name them.
@@ -366,7 +383,6 @@ mod tests {
         check("ROOM_BIND", "::", "loopback");
         check("ROOM_BIND", "example.com", "loopback");
         check("ROOM_MODE", "lokal", "`local` or `cloud`");
-        check("ROOM_MODE", "cloud", "cloud mode is not in this build yet");
         check("ROOM_LOCAL_HANDSHAKE", "none", "`code` or `same-uid`");
         check("ROOM_AUTH_FAILURES_PER_MINUTE", "0", "`off`");
         check("ROOM_DATA_DIR", "relative/dir", "absolute");
@@ -375,7 +391,6 @@ mod tests {
         check("ROOM_JWT_ISSUER", "https://issuer.example", "cloud mode");
         check("ROOM_JWT_SECRET", "hunter2hunter2", "cloud mode");
         check("ROOM_CODEX_API_KEY", "sk-1", "not in this build");
-        check_faults(&[("QUOROOM_DEPLOYMENT_MODE", "cloud")], "", &["QUOROOM_DEPLOYMENT_MODE"], "");
         check_faults(&[("FLY_APP_NAME", "x")], "", &["ROOM_MODE"], "Fly");
         check_faults(&[], "port = [1]", &["room.toml: port"], "a text, a number");
         check_faults(&[], "port = 70000", &["room.toml: port"], "0 to 65535");

@@ -6,12 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use room_auth::{Caller, Identity, Role, Standing};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use crate::cloud::Invitation;
 use crate::data_dir::{self, DataDir};
+use crate::http::wire;
 use crate::state::AppState;
 
 /// The socket's name in the data directory.
@@ -32,16 +37,44 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum Ask {
     /// A fresh one-time link.
     Open,
+    /// A link and a code that sign one device in to a hosted Room.
+    Pair {
+        /// As what.
+        role: String,
+    },
+    /// A bearer for a program on this machine.
+    Token {
+        /// As what.
+        role: String,
+        /// For how long, an hour at most.
+        minutes: u8,
+    },
 }
 
 /// What is answered.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// The link.
     Link {
         /// The address with its code.
         url: String,
+    },
+    /// A pairing code.
+    Pairing {
+        /// The address that redeems it.
+        pairing_url: String,
+        /// The same to be typed.
+        code: String,
+        /// When both lapse.
+        expires_at: String,
+    },
+    /// A bearer.
+    Token {
+        /// The text.
+        token: String,
+        /// When it ends.
+        expires_at: String,
     },
     /// Why not.
     Refused {
@@ -99,15 +132,84 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
     let mut line = String::new();
     tokio::io::BufReader::new(read.take(LINE_BYTES)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
-        Ok(Ask::Open) => {
-            tracing::info!("a one-time link was made");
-            Answer::Link { url: app.launch_link() }
-        }
+        Ok(Ask::Open) => match &app.cloud {
+            None => {
+                tracing::info!("a one-time link was made");
+                Answer::Link { url: app.launch_link() }
+            }
+            Some(_) => refused("a hosted Room has no local link; use `room pair`"),
+        },
+        Ok(Ask::Pair { role }) => pair(app, &role),
+        Ok(Ask::Token { role, minutes }) => token(app, &role, minutes).await,
         Err(_) => Answer::Refused { error: "this Room does not know that command".into() },
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     write.write_all(&text).await
+}
+
+/// Whoever has a shell on the machine of a hosted Room owns it: this is its first sign-in.
+fn pair(app: &AppState, role: &str) -> Answer {
+    let Some(cloud) = &app.cloud else {
+        return refused("this Room answers its own computer alone, so there is nothing to pair");
+    };
+    let has_issuer = cloud.trust.verifier.is_some();
+    if has_issuer && !cloud.settings.standalone {
+        return refused(
+            "people of this Room come from its issuer; set ROOM_STANDALONE=1 to let them in with \
+             `room pair` too",
+        );
+    }
+    let Some(role) = Role::parse(role) else { return refused(ROLES) };
+    let Some((code, expires_at)) = cloud.invite(app, &Invitation::Own(role)) else {
+        return refused("enough codes are out; they lapse after three minutes");
+    };
+    tracing::info!(role = role.as_str(), "a pairing code was made on this machine");
+    Answer::Pairing {
+        pairing_url: cloud.pairing_link(&code),
+        code: code.typed.expose_secret().to_owned(),
+        expires_at: wire::time(expires_at),
+    }
+}
+
+/// A bearer for a program: as what its owner says, for as long, and no longer than this run.
+async fn token(app: &AppState, role: &str, minutes: u8) -> Answer {
+    let Some(role) = Role::parse(role) else { return refused(ROLES) };
+    if !(1..=60).contains(&minutes) {
+        return refused("a token lives 1 to 60 minutes");
+    }
+    let identity = match &app.cloud {
+        None => Identity::local_owner(),
+        Some(cloud) => Identity { issuer: cloud.own_issuer(), subject: "program".into() },
+    };
+    let caller = Caller {
+        identity,
+        standing: Standing::Person(role),
+        session: uuid::Uuid::new_v4().to_string(),
+        device: "program".into(),
+        expires_at: None,
+        profile: None,
+        token: None,
+    };
+    let life = Duration::from_mins(u64::from(minutes));
+    match app.sign_in.local.admit(app, caller, life).await {
+        Ok((token, caller)) => {
+            tracing::info!(role = role.as_str(), minutes, "a token for a program was made");
+            let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
+            let expires_at = wire::time(expires_at.unwrap_or_else(|| app.now()));
+            Answer::Token { token: token.expose().to_owned(), expires_at }
+        }
+        Err(error) => {
+            tracing::error!(%error, "a token was not made");
+            refused("the database does not answer")
+        }
+    }
+}
+
+const ROLES: &str = "the roles are owner, admin, member and viewer";
+
+fn refused(error: &str) -> Answer {
+    Answer::Refused { error: error.into() }
 }
 
 /// Asks the server that runs on a data directory.

@@ -3,12 +3,15 @@
 //! A guarded route cannot be added without naming its permission, and authentication stands in
 //! front of its body. What every request passes first is `guard::every_request`.
 
+mod access;
 mod activity;
+mod arrive;
 mod auth;
 mod body;
 mod error;
 mod guard;
 mod health;
+mod instance;
 mod live;
 mod providers;
 mod status;
@@ -21,7 +24,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use room_auth::Permission;
 
@@ -43,13 +46,23 @@ pub fn router(app: &AppState) -> Router {
 
 #[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
-    use Permission::{ActivityRead, Own, ProvidersManage, StatusRead};
+    use Permission::{AccessRevoke, ActivityRead, InstanceWipe, Own, ProvidersManage, StatusRead};
+    let (local, cloud) = (app.cloud.is_none(), app.cloud.is_some());
     Routes::new(app)
         .public(Method::GET, "/healthz", health::healthz)
         .public(Method::GET, "/readyz", health::readyz)
         .public(Method::GET, "/api/bootstrap", status::bootstrap)
-        .public(Method::POST, "/api/auth/handshake", auth::handshake)
-        .guarded(Method::GET, "/api/auth/verify", Own, auth::verify)
+        .when(local).public(Method::POST, "/api/auth/handshake", auth::handshake)
+        .when(cloud).public(Method::POST, "/api/auth/session", arrive::sign_in)
+        .when(cloud).public(Method::POST, "/api/auth/pair/redeem", arrive::redeem)
+        .when(cloud).public(Method::POST, "/api/auth/backchannel-logout", access::backchannel_logout)
+        .when(cloud).guarded(Method::POST, "/api/auth/pair", Own, arrive::pair)
+        .when(cloud).guarded(Method::GET, "/api/access/sessions", Own, access::sessions)
+        .when(cloud).guarded(Method::DELETE, "/api/access/sessions/{id}", Own, access::end_session)
+        .when(cloud).guarded(Method::POST, "/api/access/revoke", AccessRevoke, access::revoke)
+        .when(cloud).guarded(Method::POST, "/api/instance/wipe", InstanceWipe, instance::wipe)
+        // Everyone who gets in at all may ask who they are, a service too.
+        .guarded(Method::GET, "/api/auth/verify", StatusRead, auth::verify)
         .guarded(Method::DELETE, "/api/auth/session", Own, auth::sign_out)
         .guarded(Method::POST, "/api/auth/ws-ticket", Own, auth::ticket)
         .guarded(Method::GET, "/api/status", StatusRead, status::status)
@@ -72,26 +85,49 @@ fn routes(app: &AppState) -> Routes {
 struct Routes {
     app: AppState,
     router: Router<AppState>,
+    /// Whether the next route is one of this mode.
+    ours: bool,
     table: Vec<(Method, &'static str, Option<Permission>)>,
 }
 
 impl Routes {
     fn new(app: &AppState) -> Self {
-        Self { app: app.clone(), router: Router::new(), table: Vec::new() }
+        Self { app: app.clone(), router: Router::new(), ours: true, table: Vec::new() }
     }
 
-    fn public<H, T>(mut self, method: Method, path: &'static str, handler: H) -> Self
+    /// The next route is there only in one mode; in the other it is as if nobody had written it.
+    fn when(self, ours: bool) -> Self {
+        Self { ours, ..self }
+    }
+
+    fn add(
+        mut self,
+        method: Method,
+        path: &'static str,
+        permission: Option<Permission>,
+        route: MethodRouter<AppState>,
+    ) -> Self {
+        let ours = std::mem::replace(&mut self.ours, true);
+        let route =
+            if ours { route } else { on(filter(&method), || async { ApiError::not_found() }) };
+        self.router = self.router.route(path, route);
+        if ours {
+            self.table.push((method, path, permission));
+        }
+        self
+    }
+
+    fn public<H, T>(self, method: Method, path: &'static str, handler: H) -> Self
     where
         H: Handler<T, AppState>,
         T: 'static,
     {
-        self.router = self.router.route(path, on(filter(&method), handler));
-        self.table.push((method, path, None));
-        self
+        let route = on(filter(&method), handler);
+        self.add(method, path, None, route)
     }
 
     fn guarded<H, T>(
-        mut self,
+        self,
         method: Method,
         path: &'static str,
         permission: Permission,
@@ -103,9 +139,7 @@ impl Routes {
     {
         let authorize = from_fn_with_state((self.app.clone(), permission), guard::authorize);
         let route = on(filter(&method), handler).route_layer(authorize);
-        self.router = self.router.route(path, route);
-        self.table.push((method, path, Some(permission)));
-        self
+        self.add(method, path, Some(permission), route)
     }
 }
 

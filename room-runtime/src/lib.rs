@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod activity;
 pub mod channels;
+pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod control;

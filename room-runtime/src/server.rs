@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::channels::hub::Hub;
 use crate::channels::{self, History, Publisher};
+use crate::cloud::Cloud;
+use crate::cloud::trust::TrustError;
 use crate::config::{Config, Environment};
 use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
@@ -46,6 +48,18 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A hosted Room would run as root.
+    #[error(
+        "ROOM_ALLOW_ROOT: cloud mode as root would give every program it starts the whole machine; \
+         run as another user, or set ROOM_ALLOW_ROOT=1"
+    )]
+    Root,
+    /// The public address is none.
+    #[error("ROOM_PUBLIC_URL: not an origin")]
+    PublicUrl,
+    /// The issuers.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Sign-ins could not be started.
     #[error("this program cannot find itself")]
     Launcher(#[source] std::io::Error),
@@ -69,7 +83,11 @@ impl StartError {
             // EX_TEMPFAIL: another server is there.
             Self::DataDir(DataDirError::InUse { .. }) => 75,
             // EX_CONFIG: a person must change something.
-            Self::DataDir(_) | Self::Store(StoreError::NewerSchema(_)) => 78,
+            Self::DataDir(_)
+            | Self::Store(StoreError::NewerSchema(_))
+            | Self::Root
+            | Self::PublicUrl
+            | Self::Trust(_) => 78,
             // EX_UNAVAILABLE: the port.
             Self::Listen(_) => 69,
             // EX_IOERR.
@@ -108,6 +126,11 @@ impl Server {
         launcher: Launcher,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        if config.cloud.as_ref().is_some_and(|cloud| !cloud.allow_root)
+            && rustix::process::geteuid().is_root()
+        {
+            return Err(StartError::Root);
+        }
         let inspected = Inspected::look(&config.data_dir)?;
         let listeners = listen(&config.bind, &config.addresses(), config.port)?;
         let data_dir = inspected.claim()?;
@@ -127,9 +150,12 @@ impl Server {
                 "sign-ins were open when the server ended; they have failed"
             );
         }
-        let token = Token::random();
         let port = listeners.port;
-        data_dir.write(TOKEN_FILE, token.expose().as_bytes()).map_err(failed(TOKEN_FILE))?;
+        // A hosted Room has no bearer lying about; an old one is never looked at.
+        let token = config.cloud.is_none().then(Token::random);
+        if let Some(token) = &token {
+            data_dir.write(TOKEN_FILE, token.expose().as_bytes()).map_err(failed(TOKEN_FILE))?;
+        }
         data_dir.write(PORT_FILE, port.to_string().as_bytes()).map_err(failed(PORT_FILE))?;
         let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
         let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
@@ -143,13 +169,23 @@ impl Server {
             let publisher = publisher.clone();
             LazyManager::new(Box::new(move || manager(&config, &environment, launcher, publisher)))
         };
-        let sign_in = SignIn::new(config.auth_failures_per_minute, &token, now);
         let limits = Limits::new(clock.clone(), config.auth_failures_per_minute.is_some());
+        let sign_in = SignIn::new(config.auth_failures_per_minute, token.as_ref(), now);
+        let (site, cloud) = match &config.cloud {
+            None => (Site::loopback(port), None),
+            Some(settings) => {
+                let rows = store.load_cloud(now).await?;
+                let site = settings.site().ok_or(StartError::PublicUrl)?;
+                let cloud = Cloud::new((**settings).clone(), &config.data_dir, &clock, rows)?;
+                (site, Some(cloud))
+            }
+        };
         let app = Arc::new(App {
             port,
             boot,
             started: now,
-            site: Site::loopback(port),
+            site,
+            cloud,
             clock,
             sign_in,
             store,
@@ -173,9 +209,15 @@ impl Server {
         self.app.address()
     }
 
-    /// The same with a fresh one-time code.
-    pub fn launch_link(&self) -> String {
-        self.app.launch_link()
+    /// The same with a fresh one-time code; a hosted Room has none.
+    pub fn launch_link(&self) -> Option<String> {
+        self.app.cloud.is_none().then(|| self.app.launch_link())
+    }
+
+    /// Whether it is a hosted Room that nobody can enter but by `room pair`, and nobody has.
+    pub fn needs_pairing(&self) -> bool {
+        let cloud = self.app.cloud.as_ref();
+        cloud.is_some_and(|cloud| cloud.trust.verifier.is_none() && cloud.is_empty())
     }
 
     /// Serves until `stop` fires, then ends everything, in 15 s at most.
@@ -196,6 +238,17 @@ impl Server {
         let reaped = app.clone();
         app.tasks.spawn(async move { reaped.limits.reap(&reaped.stop).await });
         app.activity.post(None, Action::Start, Outcome::Ok, None, Detail::none());
+        if let Some(cloud) = &app.cloud {
+            cloud.trust.run(&app.tasks, &app.stop);
+            let watching = app.clone();
+            app.tasks.spawn(async move {
+                let Some(cloud) = &watching.cloud else { return };
+                tokio::select! {
+                    ((), ()) = async { tokio::join!(cloud.watch_endings(&watching), cloud.sweep(&watching)) } => {}
+                    () = watching.stop.cancelled() => {}
+                }
+            });
+        }
         let reading = app.clone();
         app.tasks.spawn_blocking(move || reading.manager.start());
         // Not one of the tasks that are waited for: it hears of the sign-ins until the last is over.

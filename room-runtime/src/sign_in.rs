@@ -1,26 +1,34 @@
-//! Who is signed in, and what ends when they no longer are. `room-auth` decides; here are the
-//! locks, the record on disk, and the sockets that hang on a sign-in.
+//! Who is calling: one way in for every request and every socket, whichever mode.
+//!
+//! `room-auth` decides; here are the locks, the records on the disk, and what hangs on a sign-in.
+//! [`local`] has the bearers of this run, [`crate::cloud`] the tokens, devices and cookies of a
+//! hosted Room.
 
-use std::collections::HashMap;
+pub mod cookie;
+pub mod ends;
+pub mod local;
+pub mod sockets;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::header::{AUTHORIZATION, HeaderMap, ORIGIN};
+use http::request::Parts;
 use jiff::Timestamp;
 use room_auth::attempts::Attempts;
 use room_auth::bearer::Unproven;
-use room_auth::handshake::LaunchCodes;
-use room_auth::onetime::{OneTime, Refused};
-use room_auth::{Caller, Identity, Role, Session, Sessions, Standing, Token};
-use tokio_util::sync::CancellationToken;
+use room_auth::credential::{Presented, QueryToken};
+use room_auth::onetime::OneTime;
+use room_auth::site::FetchSite;
+use room_auth::{AuthError, Caller, Token};
 
+use self::ends::{Ends, News, Watch};
+use self::local::Local;
+use self::sockets::{SocketPlace, Sockets};
+use crate::cloud::Cloud;
 use crate::http::ApiError;
-use crate::state::App;
-use crate::store::{SessionRow, StoreError};
-
-/// How long a page stays signed in at most; it ends with the server before that.
-pub const PAGE_LIFE: Duration = Duration::from_hours(7 * 24);
+use crate::state::{App, Connection};
 
 /// How long a socket ticket works: the page uses it at once.
 const TICKET_LIFE: Duration = Duration::from_secs(30);
@@ -31,30 +39,18 @@ const TICKETS: usize = 1024;
 /// How many unused tickets one sign-in may have out.
 const TICKETS_EACH: usize = 16;
 
-/// How many browsers and programs may be signed in at once.
-const SESSIONS: usize = 1000;
-
-/// How many sockets a person may have open.
-const SOCKETS_EACH: usize = 16;
-
-/// The longest bearer worth looking at.
+/// The longest bearer of local mode worth looking at.
 const BEARER_BYTES: usize = 4 * 1024;
 
-/// How often the use of a sign-in is written down.
-const TOUCH_EVERY: Duration = Duration::from_mins(1);
-
-/// The id of the sign-in that `api.token` is.
-pub const PROGRAM: &str = "program";
-
-/// Sign-ins of this run of the server.
+/// Everyone who is signed in, and everything that hangs on it.
 pub struct SignIn {
-    codes: Mutex<LaunchCodes>,
-    sessions: Mutex<Sessions>,
+    /// The bearers of this run.
+    pub local: Local,
+    /// Who hears when a sign-in ends.
+    pub ends: Ends,
     tickets: Mutex<OneTime<Ticket>>,
     attempts: Option<Mutex<Attempts>>,
-    /// Fires when a sign-in ends, by its id.
-    ends: Mutex<HashMap<String, CancellationToken>>,
-    sockets: Arc<Mutex<HashMap<Identity, usize>>>,
+    sockets: Sockets,
 }
 
 /// What a ticket stands for.
@@ -64,33 +60,16 @@ struct Ticket {
 }
 
 impl SignIn {
-    /// Nobody is signed in but the programs that can read `api.token`.
-    pub fn new(failures_per_minute: Option<u32>, program: &Token, now: Timestamp) -> Self {
-        let caller = Caller { expires_at: None, ..owner(PROGRAM.into(), "program".into()) };
-        let mut sessions = Sessions::new(SESSIONS);
-        let session = Session { caller: Arc::new(caller), ends: None, last_used: now.into() };
-        sessions.insert(program.hash(), session);
+    /// Nobody is signed in but the programs that can read `api.token`, where there is one.
+    pub fn new(failures_per_minute: Option<u32>, program: Option<&Token>, now: Timestamp) -> Self {
+        let attempts = |n: u32| Mutex::new(Attempts::new(n, n.saturating_mul(2)));
         Self {
-            codes: Mutex::default(),
-            sessions: Mutex::new(sessions),
+            local: Local::new(program, now),
+            ends: Ends::default(),
             tickets: Mutex::new(OneTime::new(TICKET_LIFE, TICKETS)),
-            attempts: failures_per_minute.map(|n| Mutex::new(Attempts::new(n, n))),
-            ends: Mutex::default(),
-            sockets: Arc::default(),
+            attempts: failures_per_minute.map(attempts),
+            sockets: Sockets::default(),
         }
-    }
-
-    /// Makes a launch code.
-    pub fn issue_code(&self, now: Instant) -> Token {
-        lock(&self.codes).issue(now)
-    }
-
-    /// Takes a launch code.
-    ///
-    /// # Errors
-    /// Says why not, in the words of a person.
-    pub fn redeem_code(&self, code: &str, now: Instant) -> Result<(), Refused> {
-        lock(&self.codes).redeem(code, now)
     }
 
     /// Counts a failed sign-in.
@@ -101,114 +80,108 @@ impl SignIn {
         self.attempts.as_ref().map_or(Ok(()), |attempts| lock(attempts).failed(address, now))
     }
 
-    /// Signs the owner's browser in. The record is on the disk before the bearer is handed out.
+    /// What a refused caller is told: why, or that there were too many from their address. Only
+    /// those who fail are ever told so.
+    pub fn judge(&self, app: &App, error: AuthError, address: IpAddr) -> AuthError {
+        if !error.is_failed_attempt() {
+            return error;
+        }
+        match self.failed(address, app.clock.monotonic()) {
+            Ok(()) => error,
+            Err(retry_after) => AuthError::Limited { retry_after },
+        }
+    }
+
+    /// Who a request comes from.
     ///
     /// # Errors
-    /// The disk.
-    pub async fn sign_in(
+    /// No credential, more than one, or one that proves nothing.
+    pub async fn authenticate(&self, app: &App, parts: &Parts) -> Result<Arc<Caller>, ApiError> {
+        let Some(cloud) = &app.cloud else {
+            let bearer = bearer(&parts.headers)?.ok_or_else(ApiError::sign_in_first)?;
+            return self.local_caller(app, bearer);
+        };
+        let address = address(app, parts);
+        let presented = presented(cloud, parts)?;
+        match (presented.bearer(), cookie::read(&parts.headers)?) {
+            (Some(_), Some(_)) => Err(ApiError::invalid_credentials("Send one credential.")),
+            (None, None) => Err(ApiError::sign_in_first()),
+            (Some(_), None) => cloud
+                .by_bearer(app, &presented)
+                .await
+                .map_err(|error| self.judge(app, error, address).into()),
+            (None, Some(cookie)) => {
+                check_own_page(app, parts)?;
+                cloud
+                    .by_cookie(app, cookie, &presented)
+                    .await
+                    .map_err(|error| self.judge(app, error, address).into())
+            }
+        }
+    }
+
+    /// Who a socket is for: as [`SignIn::authenticate`], or by a one-time ticket. A cookie needs our
+    /// own Origin, for browsers let any page open a socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn authenticate_socket(
         &self,
         app: &App,
-        device: String,
-    ) -> Result<(Token, Timestamp), StoreError> {
-        let token = Token::random();
-        let now = app.now();
-        let expires_at = now + PAGE_LIFE;
-        let id = uuid::Uuid::new_v4().to_string();
-        let mut caller = owner(id.clone(), device);
-        caller.expires_at = Some(expires_at.into());
-        app.store
-            .insert_session(&SessionRow {
-                id: id.clone(),
-                boot: app.boot.clone(),
-                token_hash: *token.hash().as_bytes(),
-                issuer: caller.identity.issuer.clone(),
-                subject: caller.identity.subject.clone(),
-                role: Role::Owner.as_str(),
-                device: caller.device.clone(),
-                created_at: now,
-                expires_at,
-            })
-            .await?;
-        let ends = Some(app.clock.monotonic() + PAGE_LIFE);
-        let session = Session { caller: Arc::new(caller), ends, last_used: now.into() };
-        let gone = lock(&self.sessions).insert(token.hash(), session);
-        if let Some(gone) = gone {
-            self.end_sockets(&gone.caller.session);
+        parts: &Parts,
+        ticket: Option<&str>,
+    ) -> Result<Arc<Caller>, ApiError> {
+        let origin = parts.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        let Some(ticket) = ticket else {
+            let by_cookie = app.cloud.is_some() && cookie::read(&parts.headers)?.is_some();
+            if by_cookie && !origin.is_some_and(|origin| app.site.is_own_origin(origin)) {
+                let detail = "A page of this Room opens its socket from its own origin.";
+                return Err(ApiError::wrong_origin(detail));
+            }
+            return self.authenticate(app, parts).await;
+        };
+        let other = match &app.cloud {
+            None => bearer(&parts.headers)?.is_some(),
+            // A page on this very host sends its cookie with every request, wanted or not.
+            Some(cloud) => presented(cloud, parts)?.bearer().is_some(),
+        };
+        if other {
+            return Err(ApiError::invalid_credentials("Send one credential."));
         }
-        Ok((token, expires_at))
+        self.redeem_ticket(app, ticket, origin)
     }
 
-    /// Who a request comes from, by its one bearer.
-    ///
-    /// # Errors
-    /// No bearer, a malformed one, or one that proves nothing.
-    pub fn authenticate(&self, app: &App, headers: &HeaderMap) -> Result<Arc<Caller>, ApiError> {
-        self.caller(app, bearer(headers)?.ok_or_else(ApiError::sign_in_first)?)
-    }
-
-    /// Who a bearer stands for.
+    /// Who a token stands for that was sent on a socket.
     ///
     /// # Errors
     /// It proves nothing.
-    pub fn caller(&self, app: &App, bearer: &str) -> Result<Arc<Caller>, ApiError> {
-        let now = app.clock.now();
-        let (caller, last_used) = {
-            let mut sessions = lock(&self.sessions);
-            let found = sessions.find(bearer, now, app.clock.monotonic());
-            let found = found.map_err(|why| ApiError::invalid_token(why == Unproven::Expired))?;
-            (found.caller.clone(), found.last_used)
-        };
-        let stale = now.duration_since(last_used).is_ok_and(|since| since >= TOUCH_EVERY);
-        if stale && caller.session != PROGRAM {
-            let (store, id, at) = (app.store.clone(), caller.session.clone(), app.now());
-            app.tasks.spawn(async move {
-                if let Err(error) = store.touch_session(&id, at).await {
-                    tracing::warn!(%error, "the use of a sign-in was not written down");
-                }
-            });
-        }
-        Ok(caller)
-    }
-
-    /// How many sockets are open.
-    #[cfg(test)]
-    pub(crate) fn open_sockets(&self) -> usize {
-        lock(&self.sockets).values().sum()
-    }
-
-    /// Lets a caller of any standing in: local mode itself only knows owners.
-    #[cfg(test)]
-    pub(crate) fn admit(&self, standing: Standing) -> Token {
-        let token = Token::random();
-        let caller = Caller { standing, ..owner(uuid::Uuid::new_v4().to_string(), "test".into()) };
-        let last_used = std::time::SystemTime::now();
-        let session = Session { caller: Arc::new(caller), ends: None, last_used };
-        lock(&self.sessions).insert(token.hash(), session);
-        token
-    }
-
-    /// Ends a sign-in: its bearer, its tickets, its sockets. That the disk cannot say so does not
-    /// keep anyone signed in, for no other run of the server takes a bearer of this one.
-    pub async fn end(&self, app: &App, id: &str) {
-        lock(&self.sessions).end(id);
-        self.end_sockets(id);
-        if let Err(error) = app.store.end_session(Some(id), app.now()).await {
-            tracing::warn!(%error, "the end of a sign-in was not written down");
+    pub async fn by_text(&self, app: &App, token: &str) -> Result<Arc<Caller>, ApiError> {
+        match &app.cloud {
+            None => self.local_caller(app, token),
+            Some(cloud) => Ok(cloud.by_token(app, token).await?),
         }
     }
 
-    /// Fires when a sign-in ends. `None` if it has.
-    pub fn watch(&self, id: &str) -> Option<CancellationToken> {
-        // Asked and noted under one lock: an end in between would be missed.
-        let mut ends = lock(&self.ends);
-        lock(&self.sessions).standing(id)?;
-        Some(ends.entry(id.to_owned()).or_default().clone())
+    /// Who a bearer of this run stands for.
+    fn local_caller(&self, app: &App, bearer: &str) -> Result<Arc<Caller>, ApiError> {
+        let found = self.local.find(app, bearer);
+        found.map_err(|why| ApiError::invalid_token(why == Unproven::Expired))
     }
 
-    fn end_sockets(&self, id: &str) {
-        if let Some(token) = lock(&self.ends).remove(id) {
-            token.cancel();
+    /// Who someone is now: their role or their time may have changed. `None` if they are signed out.
+    pub fn again(&self, app: &App, caller: &Arc<Caller>) -> Option<Arc<Caller>> {
+        if self.local.stands(&caller.session) {
+            return Some(caller.clone());
         }
+        app.cloud.as_ref().and_then(|cloud| cloud.again(app, caller))
+    }
+
+    /// Hears when a sign-in ends. `None` if it has.
+    pub fn watch(&self, app: &App, caller: &Arc<Caller>) -> Option<Watch> {
+        let watch = self.ends.watch(&caller.session, caller.token.as_ref());
+        // Asked after it is noted: an end in between would be missed.
+        let stands = self.again(app, caller).is_some();
+        (stands && matches!(*watch.borrow(), News::Stands(_))).then_some(watch)
     }
 
     /// Makes a ticket for one socket, bound to a caller and the Origin it was asked from.
@@ -231,61 +204,74 @@ impl SignIn {
         Ok((tickets.issue(Ticket { caller, origin }, now), TICKET_LIFE))
     }
 
-    /// Takes a ticket. The sign-in it came from must still be there.
-    ///
-    /// # Errors
-    /// It is unknown, used, too old, or of another Origin; the answer does not say which.
-    pub fn redeem_ticket(
+    /// Takes a ticket. The sign-in it came from must still be there; of what it is, the answer says
+    /// nothing.
+    fn redeem_ticket(
         &self,
+        app: &App,
         ticket: &str,
         origin: Option<&str>,
-        now: Instant,
     ) -> Result<Arc<Caller>, ApiError> {
-        let ticket = lock(&self.tickets).redeem(ticket, now);
+        let ticket = lock(&self.tickets).redeem(ticket, app.clock.monotonic());
         let ticket = ticket.map_err(|_| ApiError::invalid_token(false))?;
-        let signed_in = lock(&self.sessions).standing(&ticket.caller.session).is_some();
-        if ticket.origin.as_deref() != origin || !signed_in {
+        if ticket.origin.as_deref() != origin {
             return Err(ApiError::invalid_token(false));
         }
-        Ok(ticket.caller)
+        self.again(app, &ticket.caller).ok_or_else(|| ApiError::invalid_token(false))
     }
 
-    /// A place for one more socket of a person, given back when dropped. `None` if all are taken.
-    pub fn socket_place(&self, identity: &Identity) -> Option<SocketPlace> {
-        let mut sockets = lock(&self.sockets);
-        let open = sockets.entry(identity.clone()).or_default();
-        if *open >= SOCKETS_EACH && self.attempts.is_some() {
-            return None;
-        }
-        *open += 1;
-        Some(SocketPlace { identity: identity.clone(), sockets: self.sockets.clone() })
+    /// A place for one more socket of a caller, given back when dropped. `None` if all are taken.
+    pub fn socket_place(&self, caller: &Caller) -> Option<SocketPlace> {
+        self.sockets.place(&caller.identity, self.attempts.is_some())
     }
-}
 
-/// One open socket of a person.
-#[derive(Debug)]
-pub struct SocketPlace {
-    identity: Identity,
-    sockets: Arc<Mutex<HashMap<Identity, usize>>>,
-}
-
-impl Drop for SocketPlace {
-    fn drop(&mut self) {
-        let mut sockets = lock(&self.sockets);
-        if let Some(open) = sockets.get_mut(&self.identity) {
-            *open -= 1;
-            if *open == 0 {
-                sockets.remove(&self.identity);
-            }
-        }
+    /// How many sockets are open.
+    #[cfg(test)]
+    pub(crate) fn open_sockets(&self) -> usize {
+        self.sockets.open()
     }
 }
 
-/// The bearer of a request, if it has one.
+/// What a request presents.
+///
+/// # Errors
+/// What two programs could read differently: 400.
+pub fn presented(cloud: &Cloud, parts: &Parts) -> Result<Presented, ApiError> {
+    let query_token = match parts.uri.path() {
+        "/ws" if cloud.settings.query_token => QueryToken::Legacy,
+        _ => QueryToken::Refused,
+    };
+    Ok(Presented::from_request(&parts.headers, &parts.uri, query_token)?)
+}
+
+/// Where a request comes from, for counting failures. Those that say nothing clear share one count.
+pub fn address(app: &App, parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Connection>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |connection| connection.peer.ip());
+    app.client_address(&parts.headers, peer)
+}
+
+/// What rests on a cookie has to be asked by our own page: browsers send cookies for others too.
+///
+/// # Errors
+/// 403.
+pub fn check_own_page(app: &App, parts: &Parts) -> Result<(), ApiError> {
+    let origin = parts.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_own = match origin {
+        Some(origin) => app.site.is_own_origin(origin),
+        None => parts.method.is_safe() || FetchSite::of(&parts.headers) == FetchSite::SameOrigin,
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(ApiError::wrong_origin("Only a page that this Room served may do this."))
+}
+
+/// The bearer of a request in local mode, if it has one.
 ///
 /// # Errors
 /// More than one, another scheme, or bytes that are in no token.
-pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let malformed =
@@ -304,17 +290,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     Ok(Some(token))
 }
 
-fn owner(session: String, device: String) -> Caller {
-    Caller {
-        identity: Identity::local_owner(),
-        standing: Standing::Person(Role::Owner),
-        session,
-        device,
-        expires_at: None,
-    }
-}
-
 /// Each lock guards a value that is whole between statements, so a panic elsewhere spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

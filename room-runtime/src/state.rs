@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::channels::Publisher;
 use crate::channels::hub::Hub;
+use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::sign_in::SignIn;
@@ -46,6 +47,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Who is signed in.
     pub sign_in: SignIn,
+    /// Who gets into a hosted Room; none is local mode.
+    pub cloud: Option<Cloud>,
     /// What must outlive us.
     pub store: Store,
     /// Who did what.
@@ -78,14 +81,17 @@ impl App {
     }
 
     /// The address of the client behind a request that came over a socket from `peer`.
-    pub fn client_address(&self, _: &HeaderMap, peer: IpAddr) -> IpAddr {
-        peer.to_canonical()
+    pub fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let peer = peer.to_canonical();
+        let Some(cloud) = &self.cloud else { return peer };
+        // A header that no proxy writes that way says nothing; all who send one share one address.
+        cloud.settings.client_ip.find(headers, peer).unwrap_or(peer)
     }
 
     /// The address a person opens, with a fresh code that signs them in. The only text that holds a
     /// code: it goes to a terminal or a browser, never to the log.
     pub fn launch_link(&self) -> String {
-        let code = self.sign_in.issue_code(self.clock.monotonic());
+        let code = self.sign_in.local.issue_code(self.clock.monotonic());
         format!("{}/#code={}", self.address(), code.expose())
     }
 
@@ -97,6 +103,9 @@ impl App {
 
 /// The address a person opens: by name where both addresses are ours, else by the one that is.
 pub fn address(config: &Config, port: u16) -> String {
+    if let Some(cloud) = &config.cloud {
+        return cloud.public_url.clone();
+    }
     match config.bind {
         crate::config::Bind::Both => format!("http://localhost:{port}"),
         crate::config::Bind::Only(ip) => format!("http://{}", SocketAddr::new(ip, port)),

@@ -6,6 +6,7 @@
 
 mod activity;
 mod logins;
+mod people;
 mod sessions;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use sqlx::sqlite::{
 pub use self::activity::Range;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
+pub use self::people::CloudRows;
 pub use self::sessions::SessionRow;
 
 /// The database file in the data directory.

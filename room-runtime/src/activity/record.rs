@@ -168,7 +168,9 @@ impl From<&Caller> for Actor {
         Self {
             issuer: Some(clipped(&caller.identity.issuer)),
             subject: Some(clipped(&caller.identity.subject)),
-            name: None,
+            name: caller.profile.as_ref().and_then(|profile| {
+                profile.name.as_deref().or(profile.email.as_deref()).map(clipped)
+            }),
             role: Some(role.to_owned()),
             device: Some(clipped(&caller.device)),
             address: None,

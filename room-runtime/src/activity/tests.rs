@@ -48,6 +48,8 @@ fn ada() -> Actor {
         session: "s".into(),
         device: "phone".into(),
         expires_at: None,
+        profile: None,
+        token: None,
     };
     Actor::from(&caller).at("203.0.113.77".parse().unwrap())
 }

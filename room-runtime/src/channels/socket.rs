@@ -12,13 +12,13 @@ use futures_util::{Sink as _, SinkExt};
 use jiff::Timestamp;
 use room_auth::Caller;
 use tokio::time::{Instant as Timer, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::hub::{Outbox, Start};
 use super::protocol::{Answer, Close, Said};
 use super::{Channel, join};
 use crate::http::wire::time;
-use crate::sign_in::SocketPlace;
+use crate::sign_in::ends::{End, News, Watch};
+use crate::sign_in::sockets::SocketPlace;
 use crate::state::AppState;
 
 /// How often we ask whether the client is there.
@@ -52,8 +52,8 @@ const WARNING: Duration = Duration::from_mins(1);
 pub struct Client {
     /// Who listens.
     pub caller: Arc<Caller>,
-    /// Fires when their sign-in ends.
-    pub signed_out: CancellationToken,
+    /// Hears when their sign-in ends or changes.
+    pub watch: Watch,
     /// Counted among their sockets.
     pub place: Option<SocketPlace>,
 }
@@ -66,7 +66,7 @@ pub async fn serve(mut socket: WebSocket, app: AppState, client: Client) {
     let outbox = Arc::new(Outbox::default());
     let mut session = Session {
         caller: client.caller,
-        signed_out: client.signed_out,
+        watch: client.watch,
         channels: HashSet::new(),
         allowance: Allowance { left: MESSAGES_AT_ONCE, at: Instant::now() },
         outbox: outbox.clone(),
@@ -76,7 +76,7 @@ pub async fn serve(mut socket: WebSocket, app: AppState, client: Client) {
     session.say(&Answer::Hello {
         build: crate::http::build(),
         boot: app.boot.clone(),
-        mode: "local",
+        mode: app.config.mode(),
         now: time(app.now()),
         heartbeat_ms: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX),
     });
@@ -93,7 +93,7 @@ pub async fn serve(mut socket: WebSocket, app: AppState, client: Client) {
 
 struct Session {
     caller: Arc<Caller>,
-    signed_out: CancellationToken,
+    watch: Watch,
     channels: HashSet<Channel>,
     allowance: Allowance,
     outbox: Arc<Outbox>,
@@ -115,7 +115,13 @@ impl Session {
             let more = !self.outbox.is_empty();
             tokio::select! {
                 () = self.app.stop.cancelled() => return Some(Close::Restarting),
-                () = self.signed_out.cancelled() => return Some(Close::SignInAgain),
+                news = heard_of(&mut self.watch) => match news {
+                    News::Stands(_) => if let Err(why) = self.look_again() {
+                        return Some(why);
+                    },
+                    News::Ended(End::SignedOut) => return Some(Close::SignInAgain),
+                    News::Ended(End::Revoked) => return Some(Close::NotAllowed),
+                },
                 () = std::future::ready(()), if more => {}
                 () = self.outbox.ready() => {}
                 () = until(expiry) => {
@@ -136,7 +142,7 @@ impl Session {
                     match message {
                         None | Some(Ok(Message::Close(_))) => return None,
                         Some(Ok(Message::Text(text))) => {
-                            if let Err(why) = self.hear(&text) {
+                            if let Err(why) = self.hear(&text).await {
                                 return Some(why);
                             }
                         }
@@ -166,7 +172,7 @@ impl Session {
         write_all(socket, frames).await
     }
 
-    fn hear(&mut self, text: &str) -> Result<(), Close> {
+    async fn hear(&mut self, text: &str) -> Result<(), Close> {
         if !self.allowance.take() {
             return Err(Close::TooMany);
         }
@@ -183,7 +189,7 @@ impl Session {
             Said::Unsubscribe { channels } => self.unsubscribe(channels),
             Said::Ping { id } => self.say(&Answer::Pong { id }),
             Said::Visible { value: _ } => {}
-            Said::Reauth { token } => self.reauth(&token)?,
+            Said::Reauth { token } => self.reauth(&token).await?,
             Said::Unknown => self.say(&Answer::Error {
                 code: "unknown_type",
                 message: "This Room does not know that message.",
@@ -230,6 +236,7 @@ impl Session {
     fn exists(&self, channel: Channel) -> bool {
         match channel {
             Channel::Providers(_) | Channel::Activity => true,
+            Channel::Access => self.app.cloud.is_some(),
             Channel::Login(id) => self.app.manager.with_session(id, |_| ()).is_some(),
         }
     }
@@ -248,16 +255,52 @@ impl Session {
     }
 
     /// A new bearer: of the same person, or the socket is over.
-    fn reauth(&mut self, token: &str) -> Result<(), Close> {
-        let Ok(caller) = self.app.sign_in.caller(&self.app, token) else {
-            return Err(Close::SignInAgain);
-        };
-        if caller.identity != self.caller.identity || caller.standing != self.caller.standing {
+    async fn reauth(&mut self, token: &str) -> Result<(), Close> {
+        let caller = self.app.sign_in.by_text(&self.app, token).await;
+        let caller = caller.map_err(|_| Close::SignInAgain)?;
+        if caller.identity != self.caller.identity {
             return Err(Close::NotAllowed);
         }
-        let signed_out = self.app.sign_in.watch(&caller.session).ok_or(Close::SignInAgain)?;
-        (self.caller, self.signed_out, self.warned) = (caller, signed_out, false);
+        self.watch = self.app.sign_in.watch(&self.app, &caller).ok_or(Close::SignInAgain)?;
+        self.stand_as(caller);
         Ok(())
+    }
+
+    /// Something about the sign-in has changed: who it is now, and what they may hear.
+    fn look_again(&mut self) -> Result<(), Close> {
+        let caller = self.app.sign_in.again(&self.app, &self.caller).ok_or(Close::SignInAgain)?;
+        self.stand_as(caller);
+        Ok(())
+    }
+
+    /// Goes on as this caller. Channels they may not hear any more are left, and one that looks
+    /// different to them now is joined anew.
+    fn stand_as(&mut self, caller: Arc<Caller>) {
+        let another = caller.standing != self.caller.standing;
+        (self.caller, self.warned) = (caller, false);
+        if !another {
+            return;
+        }
+        let mut left = Vec::new();
+        for channel in std::mem::take(&mut self.channels) {
+            let name = channel.name();
+            match Channel::parse(&name, &self.caller) {
+                Some(same) if same == channel => _ = self.channels.insert(channel),
+                other => {
+                    self.app.hub.leave(channel, &self.outbox);
+                    self.outbox.forget(channel);
+                    match other {
+                        Some(other) if join(&self.app, other, &self.outbox, Start::Fresh) => {
+                            self.channels.insert(other);
+                        }
+                        _ => left.push(name),
+                    }
+                }
+            }
+        }
+        if !left.is_empty() {
+            self.say(&Answer::Unsubscribed { channels: left });
+        }
     }
 
     /// How long until the sign-in must be warned of, or ends.
@@ -268,7 +311,13 @@ impl Session {
     }
 
     fn expire(&mut self) -> Result<(), Close> {
-        if self.warned {
+        let (was, warned) = (self.caller.expires_at, self.warned);
+        // Another device of the same person may have brought a newer token.
+        self.look_again()?;
+        if self.caller.expires_at != was {
+            return Ok(());
+        }
+        if warned {
             return Err(Close::SignInAgain);
         }
         self.warned = true;
@@ -335,6 +384,12 @@ async fn close(socket: &mut WebSocket, why: Close) {
         }
     })
     .await;
+}
+
+/// Waits for news of a sign-in.
+async fn heard_of(watch: &mut Watch) -> News {
+    let heard = watch.changed().await.map(|()| *watch.borrow_and_update());
+    heard.unwrap_or(News::Ended(End::SignedOut))
 }
 
 async fn until(left: Option<Duration>) {

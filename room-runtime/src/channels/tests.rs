@@ -22,6 +22,8 @@ fn caller(standing: Standing) -> Caller {
         session: "s".into(),
         device: "d".into(),
         expires_at: None,
+        profile: None,
+        token: None,
     }
 }
 
@@ -77,7 +79,7 @@ type Stream = WebSocketStream<TcpStream>;
 
 /// A program's socket that hears `providers`, with a small buffer in the kernel.
 async fn listener(app: &AppState) -> Stream {
-    let token = app.sign_in.admit(Standing::Person(Role::Owner));
+    let token = app.sign_in.local.admit_for_test(Standing::Person(Role::Owner));
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = socket.connect(([127, 0, 0, 1], app.port).into()).await.unwrap();

@@ -26,14 +26,35 @@ pub(super) enum Command {
     Serve,
     /// Open the running server with a fresh one-time link.
     Open,
-    /// Sign in another device (cloud mode).
-    Pair,
+    /// Sign in a device of a hosted Room, from a shell on its machine.
+    Pair(Pair),
+    /// Make a bearer for a program on this machine.
+    Token(Token),
     /// Show the settings in force and where they come from.
     Config,
     /// Run a recorded terminal transcript through the real screen and detector.
     Replay(Replay),
     /// Exit with 0 if the server on this data directory is alive.
     Healthcheck,
+}
+
+/// Who is signed in.
+#[derive(Debug, Args)]
+pub(super) struct Pair {
+    /// As what: owner, admin, member or viewer.
+    #[arg(long = "as", value_name = "ROLE", default_value = "owner")]
+    pub(super) role: String,
+}
+
+/// What the program may do, and for how long.
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// As what: owner, admin, member or viewer.
+    #[arg(long, value_name = "ROLE", default_value = "owner")]
+    pub(super) role: String,
+    /// For how long, an hour at most.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub(super) minutes: u8,
 }
 
 /// How a wording that changed is reported and reproduced.
@@ -61,10 +82,10 @@ pub(super) struct Replay {
 /// The settings one gives by hand; each is also a `ROOM_*` variable.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    /// `local`, for this computer alone.
+    /// `local`, for this computer alone, or `cloud`.
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
-    /// The loopback addresses to listen on.
+    /// The addresses to listen on.
     #[arg(long, global = true, value_name = "ADDRESS")]
     bind: Option<String>,
     /// The port; 0 picks a free one.

@@ -64,12 +64,19 @@ async fn serve(config: Config, environment: &Environment, no_open: bool) -> Exit
     };
     let stop = CancellationToken::new();
     let (address, link) = (server.address(), server.launch_link());
+    let needs_pairing = server.needs_pairing();
     let run = server.run(stop.clone());
     tokio::pin!(run);
     let announce = tokio::task::spawn_blocking({
         let environment = environment.clone();
         move || {
             say(&format!("Room is ready at {address}"));
+            let Some(link) = link else {
+                if needs_pairing {
+                    say("Sign the first device in with `room pair` on this machine.");
+                }
+                return;
+            };
             // The one place where a code is printed.
             if no_open || !browser::open(&link, &environment) {
                 say(&format!("Sign in once with {link}"));

@@ -20,7 +20,9 @@ pub(super) struct Setting {
 /// What a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// Local mode.
+    /// Both modes.
+    Both,
+    /// Local mode alone.
     Local,
     /// Cloud mode alone: in local mode it would promise what is not done.
     Cloud,
@@ -28,12 +30,12 @@ pub(super) enum Scope {
     Later,
 }
 
-const fn local(name: &'static str, older: &'static [&'static str]) -> Setting {
-    Setting { name, older, scope: Scope::Local, secret: false }
+const fn both(name: &'static str, older: &'static [&'static str]) -> Setting {
+    Setting { name, older, scope: Scope::Both, secret: false }
 }
 
-const fn cloud(name: &'static str) -> Setting {
-    Setting { name, older: &[], scope: Scope::Cloud, secret: false }
+const fn cloud(name: &'static str, older: &'static [&'static str]) -> Setting {
+    Setting { name, older, scope: Scope::Cloud, secret: false }
 }
 
 const fn later(name: &'static str) -> Setting {
@@ -44,50 +46,53 @@ const fn secret(setting: Setting) -> Setting {
     Setting { secret: true, ..setting }
 }
 
-/// All settings, in the order `room config` shows them. A predecessor's name of a cloud setting is
-/// not read here: there it meant something that local mode does not do.
+/// All settings, in the order `room config` shows them.
 pub(super) const SETTINGS: &[Setting] = &[
-    local("ROOM_MODE", &["QUOROOM_DEPLOYMENT_MODE"]),
-    local("ROOM_BIND", &["QUOROOM_BIND_HOST"]),
-    local("ROOM_PORT", &["PORT"]),
-    local("ROOM_DATA_DIR", &["QUOROOM_DATA_DIR"]),
-    local("ROOM_LOCAL_HANDSHAKE", &[]),
-    local("ROOM_AUTH_FAILURES_PER_MINUTE", &[]),
-    local("ROOM_PROVIDER_HOME", &[]),
-    local("ROOM_PROVIDER_AUTH_TIMEOUT_MS", &["QUOROOM_PROVIDER_AUTH_TIMEOUT_MS"]),
-    local("ROOM_PROVIDER_AUTH_MAX_LINES", &["QUOROOM_PROVIDER_AUTH_MAX_LINES"]),
-    local("ROOM_PROVIDER_AUTH_TTL_MS", &["QUOROOM_PROVIDER_AUTH_TTL_MS"]),
-    local("ROOM_NAME", &[]),
-    local("ROOM_GOAL", &[]),
-    local("ROOM_REGION", &["FLY_REGION"]),
-    local("ROOM_PLAN", &[]),
-    local("ROOM_INSTANCE_ID", &[]),
-    local("ROOM_CONTROL_PLANE_URL", &["VITE_CLOUD_CONTROL_ORIGIN"]),
-    local("ROOM_LOG", &[]),
-    local("ROOM_LOG_FORMAT", &[]),
-    cloud("ROOM_PUBLIC_URL"),
-    cloud("ROOM_ALLOWED_ORIGINS"),
-    cloud("ROOM_JWT_ISSUER"),
-    cloud("ROOM_JWKS_URL"),
-    cloud("ROOM_JWT_AUDIENCE"),
-    cloud("ROOM_JWT_ALGORITHMS"),
-    cloud("ROOM_ALLOW_LOOPBACK_JWKS"),
-    cloud("ROOM_STANDALONE"),
-    secret(cloud("ROOM_JWT_SECRET")),
-    cloud("ROOM_ALLOW_LEGACY_HMAC"),
-    cloud("ROOM_ALLOW_QUERY_TOKEN"),
-    cloud("ROOM_CF_ACCESS_TEAM"),
-    cloud("ROOM_CF_ACCESS_AUD"),
-    cloud("ROOM_JWT_SERVICE"),
-    cloud("ROOM_CLIENT_IP"),
-    cloud("ROOM_ALLOW_ROOT"),
-    cloud("ROOM_IDLE_CLOSE"),
+    both("ROOM_MODE", &["QUOROOM_DEPLOYMENT_MODE"]),
+    both("ROOM_BIND", &["QUOROOM_BIND_HOST"]),
+    both("ROOM_PORT", &["PORT"]),
+    both("ROOM_DATA_DIR", &["QUOROOM_DATA_DIR"]),
+    Setting { scope: Scope::Local, ..both("ROOM_LOCAL_HANDSHAKE", &[]) },
+    both("ROOM_AUTH_FAILURES_PER_MINUTE", &[]),
+    both("ROOM_PROVIDER_HOME", &[]),
+    both("ROOM_PROVIDER_AUTH_TIMEOUT_MS", &["QUOROOM_PROVIDER_AUTH_TIMEOUT_MS"]),
+    both("ROOM_PROVIDER_AUTH_MAX_LINES", &["QUOROOM_PROVIDER_AUTH_MAX_LINES"]),
+    both("ROOM_PROVIDER_AUTH_TTL_MS", &["QUOROOM_PROVIDER_AUTH_TTL_MS"]),
+    both("ROOM_NAME", &[]),
+    both("ROOM_GOAL", &[]),
+    both("ROOM_REGION", &["FLY_REGION"]),
+    both("ROOM_PLAN", &[]),
+    both("ROOM_INSTANCE_ID", &["QUOROOM_CLOUD_INSTANCE_ID"]),
+    both("ROOM_CONTROL_PLANE_URL", &["VITE_CLOUD_CONTROL_ORIGIN"]),
+    both("ROOM_LOG", &[]),
+    both("ROOM_LOG_FORMAT", &[]),
+    cloud("ROOM_PUBLIC_URL", &[]),
+    cloud("ROOM_ALLOWED_ORIGINS", &["QUOROOM_ALLOWED_ORIGINS"]),
+    cloud("ROOM_JWT_ISSUER", &[]),
+    cloud("ROOM_JWKS_URL", &[]),
+    cloud("ROOM_JWT_AUDIENCE", &[]),
+    cloud("ROOM_JWT_ALGORITHMS", &[]),
+    cloud("ROOM_ALLOW_LOOPBACK_JWKS", &[]),
+    cloud("ROOM_STANDALONE", &[]),
+    secret(cloud("ROOM_JWT_SECRET", &["QUOROOM_CLOUD_JWT_SECRET"])),
+    cloud("ROOM_ALLOW_LEGACY_HMAC", &[]),
+    cloud("ROOM_ALLOW_QUERY_TOKEN", &[]),
+    cloud("ROOM_CF_ACCESS_TEAM", &[]),
+    cloud("ROOM_CF_ACCESS_AUD", &[]),
+    cloud("ROOM_JWT_SERVICE", &[]),
+    cloud("ROOM_CLIENT_IP", &[]),
+    cloud("ROOM_ALLOW_ROOT", &[]),
+    cloud("ROOM_IDLE_CLOSE", &[]),
     secret(later("ROOM_ENCRYPTION_KEY")),
     secret(later("ROOM_CODEX_API_KEY")),
     secret(later("ROOM_CLAUDE_API_KEY")),
     later("ROOM_FRAME_ANCESTORS"),
     later("ROOM_METRICS_BIND"),
 ];
+
+/// What only `room.toml` can say, for it takes more than one line: further issuers, and who gets in
+/// through Cloudflare Access.
+const TABLES: [&str; 2] = ["issuer", "cloudflare_people"];
 
 /// A variable of ours that is no setting: it marks the processes of a sign-in.
 const MARKER: &str = "ROOM_SESSION";
@@ -105,6 +110,8 @@ pub(super) struct Reader<'a> {
     flags: &'a Flags,
     environment: &'a Environment,
     file: BTreeMap<String, String>,
+    /// What `room.toml` says in more than one line.
+    tables: toml::Table,
     faults: Vec<Fault>,
     effective: Vec<Effective>,
 }
@@ -119,6 +126,7 @@ impl<'a> Reader<'a> {
             flags,
             environment,
             file: BTreeMap::new(),
+            tables: toml::Table::new(),
             faults: Vec::new(),
             effective: Vec::new(),
         };
@@ -149,6 +157,10 @@ impl<'a> Reader<'a> {
             }
         };
         for (key, value) in table {
+            if TABLES.contains(&key.as_str()) {
+                self.tables.insert(key, value);
+                continue;
+            }
             let named = format!("room.toml: {key}");
             let name = format!("ROOM_{}", key.to_ascii_uppercase());
             if key != key.to_ascii_lowercase()
@@ -181,17 +193,47 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports every setting that is set and belongs elsewhere.
-    pub(super) fn refuse_outside(&mut self, scope: Scope) {
-        for setting in SETTINGS.iter().filter(|setting| setting.scope != scope) {
-            if let Some(found) = self.find(setting) {
+    /// Reports every setting that is set and belongs to the other mode. The predecessor's names do
+    /// not count: there they meant something that this mode does not do.
+    pub(super) fn refuse_outside(&mut self, mode: Scope) {
+        let elsewhere = |scope| scope != Scope::Both && scope != mode;
+        for setting in SETTINGS.iter().filter(|setting| elsewhere(setting.scope)) {
+            if let Some(found) = self.find(&Setting { older: &[], ..*setting }) {
                 let text = match setting.scope {
-                    Scope::Cloud | Scope::Local => "belongs to cloud mode; remove it",
+                    Scope::Cloud => "belongs to cloud mode; remove it",
+                    Scope::Local | Scope::Both => "belongs to local mode; remove it",
                     Scope::Later => "not in this build yet; remove it",
                 };
                 self.faults.push(Fault { name: found.named, text: text.into() });
             }
         }
+        if mode == Scope::Local {
+            for key in self.tables.keys() {
+                let name = format!("room.toml: {key}");
+                let text = "belongs to cloud mode; remove it".into();
+                self.faults.push(Fault { name, text });
+            }
+        }
+    }
+
+    /// A table of `room.toml`, if it has one.
+    pub(super) fn table<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let read = self.tables.get(key)?.clone().try_into();
+        let fault = |error: toml::de::Error| Fault {
+            name: format!("room.toml: {key}"),
+            text: error.message().to_owned(),
+        };
+        read.map_err(|error| self.faults.push(fault(error))).ok()
+    }
+
+    /// A switch: `1`, or not set.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        self.optional(name, |text| match text {
+            "1" | "true" => Ok(true),
+            "0" | "false" => Ok(false),
+            _ => Err("is a switch; write 1, or remove it".to_owned()),
+        })
+        .unwrap_or(false)
     }
 
     /// Whether anyone set it.
@@ -246,14 +288,8 @@ impl<'a> Reader<'a> {
 
     /// Reports something about a setting, under the name it was given by.
     pub(super) fn fault(&mut self, name: &'static str, text: impl Into<String>) {
-        let fault = self.fault_about(name, text);
-        self.faults.push(fault);
-    }
-
-    /// The same, handed back.
-    pub(super) fn fault_about(&self, name: &'static str, text: impl Into<String>) -> Fault {
         let named = self.find(setting(name)).map_or_else(|| name.to_owned(), |found| found.named);
-        Fault { name: named, text: text.into() }
+        self.faults.push(Fault { name: named, text: text.into() });
     }
 
     /// What is in force, or all that is wrong.
@@ -297,7 +333,7 @@ fn setting(name: &str) -> &'static Setting {
 fn unknown(named: String, name: &str) -> Fault {
     let near = SETTINGS
         .iter()
-        .filter(|setting| setting.scope == Scope::Local)
+        .filter(|setting| setting.scope != Scope::Later)
         .map(|setting| (distance(setting.name, name), setting.name))
         .min()
         .filter(|(steps, _)| *steps <= 2);

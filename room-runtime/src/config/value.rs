@@ -66,6 +66,14 @@ pub(super) fn milliseconds(least: u64, most: u64) -> impl Fn(&str) -> Result<Dur
     move |text| number(text, least, most).map(Duration::from_millis)
 }
 
+pub(super) fn minutes(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let bare = text.strip_suffix("min").or_else(|| text.strip_suffix('m')).unwrap_or(text);
+        let minutes = number(bare.trim(), least, most);
+        minutes.map(Duration::from_mins).map_err(|fault| format!("{fault}, in minutes"))
+    }
+}
+
 pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> {
     move |text| number(text, least, most).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
@@ -95,8 +103,13 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn https_url(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).ok().filter(|url| url.scheme() == "https");
+/// The address of a page people are sent to: https, or a demo on this machine.
+pub(super) fn page_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok();
+    let url = url.filter(|url| {
+        let on_this_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        url.scheme() == "https" || (url.scheme() == "http" && on_this_machine)
+    });
     let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
     url.map(|url| url.as_str().trim_end_matches('/').to_owned())
         .ok_or_else(|| format!("{} is not an https address", quoted(text)))

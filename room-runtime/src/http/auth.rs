@@ -1,8 +1,9 @@
 //! The dashboard's own sign-in in local mode.
 
 use axum::extract::{FromRequest as _, Request, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use http::header::{HeaderMap, ORIGIN};
+use http::header::{HeaderMap, ORIGIN, SET_COOKIE};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
 use room_auth::Caller;
@@ -17,7 +18,9 @@ use super::wire;
 use crate::activity::{Action, Actor, Detail, Outcome};
 use crate::config::LocalHandshake;
 use crate::proc_net;
-use crate::sign_in::PROGRAM;
+use crate::sign_in::cookie;
+use crate::sign_in::ends::End;
+use crate::sign_in::local::PROGRAM;
 use crate::state::{AppState, Connection};
 
 /// What a browser that signs in by a link is called.
@@ -55,10 +58,12 @@ async fn signed_in(
     }
     let actor = Actor::owner(BROWSER).at(connection.peer.ip());
     let intent = app.activity.intent(actor, Action::SignIn, None, Detail::none()).await?;
-    let result = app.sign_in.sign_in(app, BROWSER.into()).await.map_err(ApiError::from);
-    let (token, expires_at) = activity::ended(intent, result, |_| Detail::none()).await?;
+    let result = app.sign_in.local.sign_in(app, BROWSER.into()).await.map_err(ApiError::from);
+    let (token, caller) = activity::ended(intent, result, |_| Detail::none()).await?;
     tracing::info!("a browser signed in");
-    Ok(Json(wire::Handshake { token: token.expose().into(), expires_at: wire::time(expires_at) }))
+    let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
+    let expires_at = wire::time(expires_at.unwrap_or_else(|| app.now()));
+    Ok(Json(wire::Handshake { token: token.expose().into(), expires_at }))
 }
 
 /// Whether the request was sent by our own page, in a browser of our own user.
@@ -98,7 +103,7 @@ async fn check_sender(
 /// Whether a code is good. Failures are counted, and a good code is never refused for them.
 fn check_code(app: &AppState, connection: Connection, code: &str) -> Result<(), ApiError> {
     let now = app.clock.monotonic();
-    let Err(why) = app.sign_in.redeem_code(code, now) else { return Ok(()) };
+    let Err(why) = app.sign_in.local.redeem_code(code, now) else { return Ok(()) };
     if let Err(wait) = app.sign_in.failed(connection.peer.ip(), now) {
         return Err(ApiError::too_many("Too many wrong links; wait a moment.", wait));
     }
@@ -122,7 +127,7 @@ pub(super) async fn verify(
     State(app): State<AppState>,
     Extension(caller): Guarded,
 ) -> Json<wire::Verified> {
-    Json(wire::Verified::new(&caller, app.config.instance_id.clone()))
+    Json(wire::Verified::new(&caller, app.config.instance_id.clone(), app.config.mode()))
 }
 
 /// `DELETE /api/auth/session`: ends the caller's own sign-in, and its sockets.
@@ -130,17 +135,27 @@ pub(super) async fn sign_out(
     State(app): State<AppState>,
     Extension(caller): Guarded,
     by: By,
-) -> Result<Json<wire::Done>, ApiError> {
-    let Caller { session, .. } = &*caller;
-    if session == PROGRAM {
-        let detail = "api.token ends with the server; there is no session to end.";
+) -> Result<Response, ApiError> {
+    let Caller { session, token, .. } = &*caller;
+    if session == PROGRAM || token.is_some() {
+        let detail = "A token ends by itself; there is no session to end.";
         return Err(ApiError::conflict("not_a_session", detail));
     }
-    app.sign_in.end(&app, session).await;
+    let mut response = Json(wire::Done { ok: true }).into_response();
+    match app.cloud.as_ref().filter(|cloud| cloud.device(session).is_some()) {
+        None => app.sign_in.local.end(&app, session).await,
+        Some(cloud) => {
+            response.headers_mut().insert(SET_COOKIE, cookie::clear());
+            // Who wants out is out; the disk is said to be behind in the log.
+            if let Err(error) = cloud.end_device(&app, session, End::SignedOut).await {
+                tracing::warn!(%error, "the end of a sign-in was not written down");
+            }
+        }
+    }
     let (action, ok) = (Action::SignOut, Outcome::Ok);
     app.activity.note(Some(by.into()), action, ok, None, Detail::none()).await;
     tracing::info!("a browser signed out");
-    Ok(Json(wire::Done { ok: true }))
+    Ok(response)
 }
 
 /// `POST /api/auth/ws-ticket`: a ticket for one socket, good from the same Origin.

@@ -7,7 +7,11 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
+use room_auth::onetime::Refused;
+use room_auth::{AuthError, Detail};
 use serde_json::{Map, Value};
+
+use crate::cloud::arrivals::ArrivalError;
 
 /// The media type of all of them.
 const PROBLEM: &str = "application/problem+json";
@@ -78,6 +82,11 @@ impl ApiError {
             .with(WWW_AUTHENTICATE, challenge)
     }
 
+    /// 403: asked by a page that may not.
+    pub fn wrong_origin(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "wrong_origin", detail)
+    }
+
     /// 404.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
@@ -122,6 +131,18 @@ impl ApiError {
             tracing::error!(code = self.code, error = chain, "request failed");
         } else {
             tracing::info!(code = self.code, error = chain, "request refused");
+        }
+        self
+    }
+
+    /// Logs a refused credential, once: who it claims to be, never itself.
+    fn because_of_credential(self, error: &AuthError) -> Self {
+        let reason = error.reason().code();
+        match error.detail() {
+            None => tracing::debug!(reason, "credential refused"),
+            Some(Detail { issuer, kid, thumbprint, token_id, .. }) => {
+                tracing::info!(reason, ?issuer, ?kid, ?thumbprint, ?token_id, "credential refused");
+            }
         }
         self
     }
@@ -178,6 +199,55 @@ impl IntoResponse for ApiError {
             headers.insert(name, value);
         }
         response
+    }
+}
+
+/// What a caller is told of a refused credential: no more than `room-auth` allows.
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match &error {
+            AuthError::Missing => Self::sign_in_first(),
+            AuthError::BadRequest(_) => {
+                Self::invalid_credentials("Send one well-formed credential, in a header.")
+            }
+            AuthError::Expired(_) => Self::invalid_token(true),
+            AuthError::Invalid(_) => Self::invalid_token(false),
+            AuthError::Forbidden(_) => Self::not_allowed(),
+            AuthError::Unavailable { retry_after, .. } => Self::unavailable(
+                "auth_unavailable",
+                "Sign-ins cannot be checked at the moment.",
+                *retry_after,
+            ),
+            AuthError::Limited { retry_after } => {
+                Self::too_many("Too many failed sign-ins; wait a moment.", *retry_after)
+            }
+        }
+        .because_of_credential(&error)
+    }
+}
+
+impl From<ArrivalError> for ApiError {
+    fn from(error: ArrivalError) -> Self {
+        match error {
+            ArrivalError::Auth(error) => error.into(),
+            ArrivalError::Store(error) => error.into(),
+            ArrivalError::TokenUsed => Self::refused_code(
+                "token_used",
+                "This sign-in link was used already; get a new one.",
+            ),
+            ArrivalError::TokenTooOld => {
+                Self::refused_code("token_too_old", "This sign-in link is too old; get a new one.")
+            }
+            ArrivalError::Code(why) => match why {
+                Refused::Unknown => {
+                    Self::refused_code("code_unknown", "This code is not one of this Room's.")
+                }
+                Refused::Used => Self::refused_code("code_used", "This code was used already."),
+                Refused::Expired => {
+                    Self::refused_code("code_expired", "This code is too old; make a new one.")
+                }
+            },
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use room_auth::site::FetchSite;
 use room_auth::{Caller, Permission};
 
 use super::error::{self, ApiError};
-use crate::state::AppState;
+use crate::state::{App, AppState};
 
 /// The largest body that is read. Nothing a client sends comes near it.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
@@ -42,6 +42,7 @@ pub(super) async fn every_request(
 ) -> Response {
     let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
     let place = Place::of(request.uri().path());
+    let origin = foreign_origin(&app, request.headers());
     // The route and never the address: a query could hold what must not be logged.
     let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
         let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -53,6 +54,7 @@ pub(super) async fn every_request(
         response = error::as_problem(response);
     }
     secure(&mut response, place, &app);
+    share(&mut response, place, &app, origin);
     let id = format!("{}-{number}", &app.boot[..8]);
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -92,6 +94,9 @@ impl Place {
 }
 
 async fn checked(app: &AppState, request: Request, next: Next) -> Response {
+    if let Some(answer) = beside_the_routes(app, &request) {
+        return answer;
+    }
     if let Err(refusal) = check(app, &request) {
         tracing::info!(code = refusal.code(), method = %request.method(), "request refused");
         return refusal.into_response();
@@ -137,6 +142,7 @@ fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
     // Every port of `localhost` is the same site, so only our own origin or the person will do.
     // Sockets are left to the Origin list: browsers do not agree on what they say for those.
     if is_api
+        && foreign_origin(app, headers).is_none()
         && !matches!(
             FetchSite::of(headers),
             FetchSite::Absent | FetchSite::SameOrigin | FetchSite::None
@@ -146,7 +152,8 @@ fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_site", detail));
     }
     // A token in an address ends up in histories and logs.
-    if target.query().is_some_and(names_a_token) {
+    let old_client = path == "/ws" && takes_query_tokens(app);
+    if !old_client && target.query().is_some_and(names_a_token) {
         return Err(ApiError::invalid_credentials(
             "Send the token in a header, not in the address.",
         ));
@@ -154,17 +161,89 @@ fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// What is answered before any rule about callers: the question of a page elsewhere whether it may
+/// ask (a preflight), and an old control plane's link with its token in the address.
+fn beside_the_routes(app: &App, request: &Request) -> Option<Response> {
+    let (headers, target) = (request.headers(), request.uri());
+    app.site.check_host(headers, target).ok()?;
+    let is_preflight = *request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && is_api(target.path());
+    if is_preflight && foreign_origin(app, headers).is_some() {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        for (name, value) in PREFLIGHT {
+            response.headers_mut().insert(name, value);
+        }
+        return Some(response);
+    }
+    let is_old_link = *request.method() == Method::GET && target.path() == "/";
+    if is_old_link && takes_query_tokens(app) {
+        let mut tokens = url::form_urlencoded::parse(target.query()?.as_bytes())
+            .filter(|(name, _)| name == "token");
+        let (Some((_, token)), None) = (tokens.next(), tokens.next()) else { return None };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !token.bytes().all(plain) {
+            return None;
+        }
+        // Into the fragment, which is sent to nobody and logged by nobody.
+        let mut location = HeaderValue::try_from(format!("/#token={token}")).ok()?;
+        location.set_sensitive(true);
+        let mut response = StatusCode::SEE_OTHER.into_response();
+        response.headers_mut().insert(header::LOCATION, location);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return Some(response);
+    }
+    None
+}
+
+fn takes_query_tokens(app: &App) -> bool {
+    app.cloud.as_ref().is_some_and(|cloud| cloud.settings.query_token)
+}
+
+/// The Origin of a page elsewhere that is on the list of those who may ask.
+fn foreign_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let text = app.site.check_origin(headers).ok().flatten()?;
+    (!app.site.is_own_origin(text)).then(|| origin.clone())
+}
+
+/// What a listed page elsewhere may send: a bearer, never a cookie.
+const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
+    (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE")),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type")),
+    (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+];
+
+/// Lets a listed page elsewhere read the answer (Fetch, section 3.3): the list alone decides, no
+/// cookie counts, and caches keep the answers apart.
+fn share(response: &mut Response, place: Place, app: &App, origin: Option<HeaderValue>) {
+    let lists_others =
+        app.cloud.as_ref().is_some_and(|cloud| !cloud.settings.allowed_origins.is_empty());
+    if place == Place::Page || !lists_others {
+        return;
+    }
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
 /// Authentication and permission, before a byte of the body is read. Stands on every guarded route
 /// with the one permission the route names.
 pub(super) async fn authorize(
     State((app, permission)): State<(AppState, Permission)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let caller = app.sign_in.authenticate(&app, request.headers())?;
+    let (parts, body) = request.into_parts();
+    let caller = app.sign_in.authenticate(&app, &parts).await?;
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
     }
+    let mut request = Request::from_parts(parts, body);
     check_type(&request)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
@@ -204,6 +283,10 @@ fn secure(response: &mut Response, place: Place, app: &AppState) {
         headers.insert(name, value);
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
+    if app.cloud.as_ref().is_some_and(|cloud| cloud.settings.is_secure()) {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     if place != Place::Page || !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

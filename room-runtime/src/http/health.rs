@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use room_auth::jwks::KeyState;
 use serde_json::json;
 
 use crate::machine;
@@ -38,6 +39,10 @@ pub(super) async fn readyz(State(app): State<AppState>) -> Response {
     let disk = machine::storage(&app.config.data_dir, &[]);
     if disk.free_bytes.is_some_and(|free| free < LOW_DISK_BYTES) {
         degraded.push("disk");
+    }
+    let keys = app.cloud.as_ref().map(|cloud| cloud.trust.health()).unwrap_or_default();
+    if keys.iter().any(|(_, health)| health.state != KeyState::Fresh) {
+        degraded.push("keys");
     }
     let ready = failed.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -16,16 +16,32 @@ use crate::store;
 
 /// `GET /api/bootstrap`: what a page must know before anyone is signed in.
 pub(super) async fn bootstrap(State(app): State<AppState>) -> Json<wire::Bootstrap> {
-    let mut auth = vec!["code"];
-    if app.config.handshake == LocalHandshake::SameUid {
-        auth.push("same-uid");
+    let mut auth = Vec::new();
+    match &app.cloud {
+        None => {
+            auth.push("code");
+            if app.config.handshake == LocalHandshake::SameUid {
+                auth.push("same-uid");
+            }
+        }
+        Some(cloud) => {
+            let settings = &cloud.settings;
+            if !settings.issuers.is_empty() || !settings.legacy_secrets.is_empty() {
+                auth.push("token");
+            }
+            auth.push("pair");
+            if settings.cloudflare.is_some() {
+                auth.push("cloudflare");
+            }
+        }
     }
     Json(wire::Bootstrap {
-        mode: "local",
+        mode: app.config.mode(),
         build: ui::build(),
         name: app.config.name.clone(),
         auth,
         control_plane_url: app.config.control_plane_url.clone(),
+        instance_id: app.cloud.as_ref().map(|cloud| cloud.settings.instance_id.clone()),
     })
 }
 
@@ -58,7 +74,7 @@ pub(super) async fn status(
         version: env!("CARGO_PKG_VERSION"),
         build: ui::build(),
         uptime: now.duration_since(app.started).as_secs(),
-        deployment_mode: "local",
+        deployment_mode: app.config.mode(),
         server_platform: std::env::consts::OS,
         name: config.name.clone(),
         goal: config.goal.clone(),
@@ -68,7 +84,19 @@ pub(super) async fn status(
         providers: wants("providers")
             .then(|| providers::of_all(&app, Audience::of(&caller)).providers),
         resources: wants("resources").then(|| machine::resources().into()),
-        storage: wants("storage")
-            .then(|| wire::Storage::new(&machine::storage(&data_dir, &store::FILES), &data_dir)),
+        storage: wants("storage").then(|| {
+            let shown = app.cloud.is_none().then_some(data_dir.as_path());
+            wire::Storage::new(&machine::storage(&data_dir, &store::FILES), shown)
+        }),
+        keys: app.cloud.as_ref().filter(|_| wants("keys")).map(|cloud| {
+            let health = cloud.trust.health();
+            let view = |(issuer, health): (&str, room_auth::jwks::KeyHealth)| wire::KeysView {
+                issuer: issuer.to_owned(),
+                state: health.state.as_str(),
+                age_seconds: health.age.map(|age| age.as_secs()),
+                keys: health.keys,
+            };
+            health.into_iter().map(view).collect()
+        }),
     }))
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::activity::{Activity, ActivityEvent};
 pub use self::providers::*;
+use crate::cloud::devices::{Device, Person};
 use crate::machine;
 
 /// A time as every message writes it: UTC, with milliseconds.
@@ -50,6 +51,146 @@ pub struct Ticket {
     pub expires_at: String,
 }
 
+/// `POST /api/auth/session`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionRequest {
+    /// What this device is to be called.
+    pub device_name: Option<String>,
+}
+
+/// `POST /api/auth/pair/redeem`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RedeemRequest {
+    /// The code as it was typed, or the secret of the link.
+    pub code: String,
+    /// What this device is to be called.
+    pub device_name: Option<String>,
+}
+
+/// `POST /api/auth/pair`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pairing {
+    /// To be typed.
+    pub code: String,
+    /// To be opened.
+    pub url: String,
+    /// When both lapse.
+    pub expires_at: String,
+}
+
+/// `POST /api/access/revoke`: one of the three names, and from when on tokens are good again.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevokeRequest {
+    /// Everything of a person.
+    pub subject: Option<String>,
+    /// One token.
+    pub token_id: Option<String>,
+    /// Everything a key has signed.
+    pub key_id: Option<String>,
+    /// Now, unless it is written.
+    pub not_before: Option<String>,
+}
+
+/// `GET /api/access/sessions`, and what the `access` channel says.
+#[derive(Serialize)]
+pub struct AccessSessions {
+    /// Who is signed in.
+    pub sessions: Vec<AccessSession>,
+}
+
+/// One device of someone.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessSession {
+    /// Its id.
+    pub id: String,
+    /// Who says who they are.
+    pub issuer: String,
+    /// Its name for them.
+    pub subject: String,
+    /// What they are called.
+    pub name: Option<String>,
+    /// As what they are here.
+    pub role: &'static str,
+    /// What the device is called.
+    pub device: String,
+    /// The device that paired it.
+    pub paired_from: Option<String>,
+    /// When it was signed in.
+    pub created_at: String,
+    /// When it was used last.
+    pub last_used_at: String,
+    /// When it lapses.
+    pub expires_at: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+impl AccessSession {
+    /// A device of a person.
+    pub fn new(device: &Device, person: &Person, lapses_at: Timestamp) -> Self {
+        Self {
+            id: device.id.clone(),
+            issuer: device.identity.issuer.clone(),
+            subject: device.identity.subject.clone(),
+            name: person.profile.name.clone().or_else(|| person.profile.email.clone()),
+            role: person.role.as_str(),
+            device: device.name.clone(),
+            paired_from: device.paired_from.clone(),
+            created_at: time(device.created_at),
+            last_used_at: time(device.last_used_at),
+            expires_at: time(lapses_at),
+            current: false,
+        }
+    }
+}
+
+/// `POST /api/instance/wipe`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WipeRequest {
+    /// The instance's id, so that no other one is meant.
+    pub confirm: String,
+}
+
+/// Its answer.
+#[derive(Serialize)]
+pub struct Wiped {
+    /// Whether nothing is left.
+    pub ok: bool,
+    /// What became of each provider.
+    pub providers: BTreeMap<String, Disconnected>,
+    /// How many devices are still signed in.
+    pub devices: i64,
+}
+
+/// What a person is called, for display.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileView {
+    email: Option<String>,
+    email_verified: bool,
+    name: Option<String>,
+}
+
+/// The keys of one issuer, of `GET /api/status`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysView {
+    /// Whose.
+    pub issuer: String,
+    /// `fresh`, `degraded`, `stale` or `none`.
+    pub state: &'static str,
+    /// How long ago the endpoint last confirmed them.
+    pub age_seconds: Option<u64>,
+    /// How many can be used.
+    pub keys: usize,
+}
+
 /// Done, and nothing to tell.
 #[derive(Serialize)]
 pub struct Done {
@@ -65,7 +206,7 @@ pub struct Verified {
     role: &'static str,
     permissions: Vec<&'static str>,
     /// What an issuer says of the person; nobody does in local mode.
-    profile: Option<()>,
+    profile: Option<ProfileView>,
     issuer: String,
     subject: String,
     instance_id: Option<String>,
@@ -76,7 +217,7 @@ pub struct Verified {
 
 impl Verified {
     /// What is told to the caller about themselves.
-    pub fn new(caller: &Caller, instance_id: Option<String>) -> Self {
+    pub fn new(caller: &Caller, instance_id: Option<String>, mode: &'static str) -> Self {
         let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
         Self {
             ok: true,
@@ -85,12 +226,16 @@ impl Verified {
                 Standing::Service => "control",
             },
             permissions: caller.standing.permissions().map(Permission::as_str).collect(),
-            profile: None,
+            profile: caller.profile.as_ref().map(|profile| ProfileView {
+                email: profile.email.clone(),
+                email_verified: profile.email_verified,
+                name: profile.name.clone(),
+            }),
             issuer: caller.identity.issuer.clone(),
             subject: caller.identity.subject.clone(),
             instance_id,
-            deployment_mode: "local",
-            device: Some(caller.device.clone()),
+            deployment_mode: mode,
+            device: caller.token.is_none().then(|| caller.device.clone()),
             expires_at: expires_at.map(time),
         }
     }
@@ -110,6 +255,8 @@ pub struct Bootstrap {
     pub auth: Vec<&'static str>,
     /// Where else a person may be sent.
     pub control_plane_url: Option<String>,
+    /// How a control plane knows this Room.
+    pub instance_id: Option<String>,
 }
 
 /// `GET /api/status`.
@@ -145,6 +292,9 @@ pub struct RoomStatus {
     /// The disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+    /// The issuers' keys, in cloud mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<KeysView>>,
 }
 
 /// The machine.
@@ -174,7 +324,8 @@ impl From<machine::Resources> for Resources {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    data_dir: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<String>,
     total_bytes: Option<u64>,
     free_bytes: Option<u64>,
     used_bytes: u64,
@@ -182,9 +333,9 @@ pub struct Storage {
 
 impl Storage {
     /// With the path, which is told in local mode only.
-    pub fn new(found: &machine::Storage, data_dir: &Path) -> Self {
+    pub fn new(found: &machine::Storage, data_dir: Option<&Path>) -> Self {
         Self {
-            data_dir: data_dir.display().to_string(),
+            data_dir: data_dir.map(|path| path.display().to_string()),
             total_bytes: found.total_bytes,
             free_bytes: found.free_bytes,
             used_bytes: found.used_bytes,

@@ -25,7 +25,8 @@ impl Fixture {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (app, server) = server::for_tests(directory.path()).await;
-        let bearer = app.sign_in.admit(Standing::Person(Role::Admin)).expose().to_owned();
+        let bearer =
+            app.sign_in.local.admit_for_test(Standing::Person(Role::Admin)).expose().to_owned();
         Self { app, bearer, _server: server, _directory: directory }
     }
 
@@ -121,7 +122,7 @@ async fn only_managers_read_it() {
     let mut f = Fixture::new().await;
     let others = [Role::Member, Role::Viewer].map(Standing::Person);
     for standing in others.into_iter().chain([Standing::Service]) {
-        f.bearer = f.app.sign_in.admit(standing).expose().to_owned();
+        f.bearer = f.app.sign_in.local.admit_for_test(standing).expose().to_owned();
         for path in ["/api/activity", "/api/activity.ndjson", "/api/activity?limit=x"] {
             let (status, answer) = f.get(path).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "{standing:?} {path}");

@@ -128,10 +128,12 @@ fn answers_of_the_own_sign_in() {
         session: ID.into(),
         device: "browser".into(),
         expires_at: Some(SystemTime::from(at(604_800))),
+        profile: None,
+        token: None,
     };
     check("handshake.json", &wire::Handshake { token: "T".into(), expires_at: wire::time(at(0)) });
     check("ws-ticket.json", &wire::Ticket { ticket: "T".into(), expires_at: wire::time(at(30)) });
-    check("verify.json", &wire::Verified::new(&caller, Some("i-1".into())));
+    check("verify.json", &wire::Verified::new(&caller, Some("i-1".into()), "local"));
     check("sign-out.json", &wire::Done { ok: true });
     check(
         "bootstrap.json",
@@ -141,6 +143,7 @@ fn answers_of_the_own_sign_in() {
             name: Some("Ada's Room".into()),
             auth: vec!["code"],
             control_plane_url: None,
+            instance_id: None,
         },
     );
 }
@@ -175,7 +178,8 @@ fn answers_about_the_room() {
             generated_at: wire::time(at(61)),
             providers: Some(providers.into()),
             resources: Some(resources.into()),
-            storage: Some(wire::Storage::new(&storage, "/home/ada/.room".as_ref())),
+            storage: Some(wire::Storage::new(&storage, Some("/home/ada/.room".as_ref()))),
+            keys: None,
         },
     );
 }
@@ -222,6 +226,8 @@ fn answers_about_activity() {
         session: ID.into(),
         device: "Ada's phone".into(),
         expires_at: None,
+        profile: None,
+        token: None,
     };
     let ada = Actor::from(&caller).named("Ada").at("203.0.113.77".parse().unwrap());
     let event = |seq, actor: Option<&Actor>, action: Action, outcome, target: Option<&str>| Event {

@@ -1,0 +1,42 @@
+//! What is done to the instance as a whole.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+
+use super::arrive::cloud;
+use super::body::Body;
+use super::error::ApiError;
+use super::guard::Guarded;
+use super::wire;
+use crate::state::AppState;
+
+/// `POST /api/instance/wipe`: everyone's credentials and sign-ins go, and then it is checked that
+/// they are gone.
+pub(super) async fn wipe(
+    State(app): State<AppState>,
+    Extension(caller): Guarded,
+    Body(asked): Body<wire::WipeRequest>,
+) -> Result<(StatusCode, Json<wire::Wiped>), ApiError> {
+    let cloud = cloud(&app)?;
+    if asked.confirm != cloud.settings.instance_id {
+        let detail = "Send {\"confirm\": instanceId} to wipe this Room.";
+        return Err(ApiError::bad_request("not_confirmed", detail));
+    }
+    tracing::warn!(by = caller.identity.issuer, "this Room is being wiped");
+    let (mut providers, mut all_out) = (BTreeMap::new(), true);
+    for provider in app.manager.providers() {
+        let done = app.manager.disconnect(&provider.name).await?;
+        all_out &= done.ok;
+        let wiped = wire::Disconnected::new(done, &app.config.provider_home);
+        providers.insert(provider.name.clone(), wiped);
+    }
+    cloud.end_everyone(&app).await?;
+    let devices = app.store.count_devices().await?;
+    let ok = devices == 0 && all_out;
+    // What is left is said; it is no success then.
+    let status = if ok { StatusCode::OK } else { StatusCode::CONFLICT };
+    Ok((status, Json(wire::Wiped { ok, providers, devices })))
+}
