@@ -228,6 +228,142 @@ export function cloudFlows({ base, say, open, id }) {
       await reason(page, 'signed_out');
     },
 
+    async 'cloud: a second browser pairs by the shown code, and shows at once'() {
+      const page = await signedIn('ada', '/access');
+      await page.click(id('add-device'));
+      const code = await page.textContent(id('pair-code'));
+      await page.waitForSelector(id('qr'));
+      const phone = await open();
+      await phone.goto(base);
+      await phone.fill(id('pair-code-input'), code);
+      await phone.press(id('pair-code-input'), 'Enter');
+      await live(phone);
+      await page.waitForSelector(id('pair-added'), { timeout: 2_000 });
+      await page.click(id('pair-done'));
+      assert.equal(await page.locator(`${id('person-u-ada')} li`).count(), 2);
+      assert.match(await page.textContent(id('people')), /let in by/u);
+    },
+
+    async 'cloud: one without the channel sees the new device too'() {
+      const page = await signedIn('bob', '/access');
+      await page.click(id('add-device'));
+      const code = await page.textContent(id('pair-code'));
+      const phone = await open();
+      await phone.goto(base);
+      await phone.fill(id('pair-code-input'), code);
+      await phone.press(id('pair-code-input'), 'Enter');
+      await page.waitForSelector(id('pair-added'), { timeout: 4_000 });
+      assert.equal(await page.locator(id('person-u-ada')).count(), 0);
+    },
+
+    async 'cloud: a device is ended after a question, and its page says so within a second'() {
+      const page = await signedIn('ada', '/access');
+      const grace = await signedIn('grace');
+      const row = page.locator(`${id('person-u-grace')} li`);
+      await row.locator('.small').click();
+      await page.click(id('confirm-no'));
+      assert.equal(await grace.getAttribute(id('link-chip'), 'data-phase'), 'live');
+      await row.locator('.small').click();
+      await page.click(id('confirm-yes'));
+      await grace.waitForSelector('[data-reason=revoked]', { timeout: 1_000 });
+      await row.waitFor({ state: 'detached' });
+      assert.match(await page.textContent(id('said')), /is signed out/u);
+    },
+
+    async 'cloud: all of a person’s devices end at once, one’s own but this'() {
+      await say({ mode: 'cloud', people: { devices: [['bob', 'A', 1000], ['bob', 'B', 2000], ['ada', 'C', 1000], ['ada', 'D', 1000]] } });
+      const page = await signedIn('ada', '/access');
+      await page.click(id('end-all-u-bob'));
+      assert.match(await page.textContent(id('confirm')), /2 devices/u);
+      await page.click(id('confirm-yes'));
+      await page.waitForSelector(id('person-u-bob'), { state: 'detached' });
+      await page.click(id('end-all-u-ada'));
+      await page.click(id('confirm-yes'));
+      await page.waitForFunction(() => document.querySelectorAll('[data-testid=person-u-ada] li').length === 1);
+      assert.equal(await page.getAttribute(id('link-chip'), 'data-phase'), 'live');
+    },
+
+    async 'cloud: an admin cannot end an owner, a member sees only themselves'() {
+      await say({ mode: 'cloud', people: { devices: [['ada', 'A', 1000], ['bob', 'B', 1000]] } });
+      const admin = await signedIn('grace', '/access');
+      await admin.waitForSelector(id('person-u-ada'));
+      assert.equal(await admin.locator(`${id('person-u-ada')} button`).count(), 0);
+      assert.equal(await admin.locator(`${id('person-u-bob')} button`).count(), 1);
+      const member = await signedIn('vera', '/access');
+      await member.waitForSelector('[data-current=true]');
+      assert.equal(await member.locator('[data-testid^=person-]').count(), 1);
+    },
+
+    async 'cloud: signing out of this device'() {
+      const page = await signedIn('bob', '/access');
+      await page.click(id('sign-out-here'));
+      await reason(page, 'signed_out');
+      await page.reload();
+      await reason(page, 'no_code');
+    },
+
+    async 'cloud: a member has no dead ends'() {
+      const page = await signedIn('bob', '/');
+      await page.waitForSelector(id('needs-you'));
+      assert.equal(await page.locator(`${id('needs-you')} a`).count(), 0);
+      assert.equal(await page.locator(id('tab-activity')).count(), 0);
+      await page.click(id('tab-providers'));
+      await page.waitForSelector(id('provider-codex'));
+      assert.equal(await page.locator(`${id('provider-codex')} button`).count(), 0);
+      for (const path of ['/providers/codex/connect', '/activity']) {
+        await page.goto(base + path);
+        await page.waitForSelector(id('denied'));
+      }
+    },
+
+    async 'cloud: a role taken away takes the buttons with it'() {
+      const page = await signedIn('grace', '/providers');
+      await page.waitForSelector(id('connect-codex'));
+      await say({ people: { role: ['grace', 'member'] } });
+      await page.click(id('connect-codex'));
+      await page.waitForSelector(id('denied'));
+    },
+
+    async 'cloud: renewal is offered, and comes back to where one was'() {
+      await say({ lifeMs: 50 * 60_000 });
+      const page = await signedIn('ada', '/settings');
+      await page.waitForSelector(id('renew-now'));
+      await say({ lifeMs: 24 * 3_600_000, launchHome: true });
+      await page.click(id('renew-now'));
+      await live(page);
+      await page.waitForSelector(id('settings'));
+      assert.equal(await page.locator(id('renew')).count(), 0);
+    },
+
+    async 'cloud: about to lapse and not looked at, the page renews by itself; not while one signs a provider in'() {
+      await say({ mode: 'cloud', lifeMs: 10 * 60_000 });
+      const hide = () =>
+        Object.defineProperty(Document.prototype, 'visibilityState', { get: () => 'hidden', configurable: true });
+      const page = await open();
+      await page.goto(`${base}/providers/codex/connect#token=${await token()}`);
+      await live(page);
+      await page.click(id('start'));
+      await page.waitForSelector(id('device-code'));
+      await page.waitForSelector(id('renew'));
+      let left = false;
+      page.on('framenavigated', () => {
+        left = true;
+      });
+      await page.evaluate(hide);
+      await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+      await page.waitForTimeout(500);
+      assert.equal(left, false);
+      await page.click(id('cancel'));
+      await page.waitForSelector(id('canceled'));
+      await say({ lifeMs: 24 * 3_600_000 });
+      await page.waitForTimeout(300);
+      await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+      await page.waitForFunction(() => document.visibilityState === 'visible', null, { timeout: 5_000 });
+      await live(page);
+      assert.equal(left, true);
+      assert.equal(new URL(page.url()).pathname, '/providers/codex/connect');
+    },
+
     async 'cloud: nothing of this machine is probed'() {
       await say({ mode: 'cloud' });
       const page = await open();

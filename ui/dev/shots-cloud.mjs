@@ -61,6 +61,31 @@ export function cloudScreens({ base, say, id, IN }) {
     'overview-notes': as('ada', '/', (page) => page.waitForSelector(id('renew-now')), { lifeMs: 40 * MINUTE, keys: 'degraded', codexStatus: IN, claudeStatus: IN }),
     'providers-member': as('bob', '/providers', (page) => page.waitForSelector(id('provider-codex')), { codexStatus: IN }),
     'denied-login': as('bob', '/providers/codex/connect', (page) => page.waitForSelector(id('denied'))),
+    access: as('ada', '/access', (page) => page.waitForSelector(id('person-u-bob')), { people: { devices: DEVICES } }),
+    'access-end': as('ada', '/access', async (page) => {
+      await page.click(`${id('person-u-bob')} .button.danger`);
+      await page.waitForSelector(id('confirm'));
+    }, { people: { devices: DEVICES } }),
+    'access-end-all': as('ada', '/access', async (page) => {
+      await page.click(id('end-all-u-ada'));
+      await page.waitForSelector(id('confirm'));
+    }, { people: { devices: DEVICES } }),
+    'access-code': as('ada', '/access', async (page) => {
+      await page.click(id('add-device'));
+      await page.waitForSelector(id('qr'));
+    }),
+    'access-expired': as('ada', '/access', async (page) => {
+      await page.click(id('add-device'));
+      await page.waitForSelector(id('pair-expired'));
+    }, { pairMs: 800 }),
+    'access-added': as('ada', '/access', async (page) => {
+      await page.click(id('add-device'));
+      const code = await page.textContent(id('pair-code'));
+      await fetch(`${base}/api/auth/pair/redeem`, { method: 'POST', body: JSON.stringify({ code: code.replace('-', ''), deviceName: 'Safari on iPhone' }) });
+      await page.waitForSelector(id('pair-added'));
+    }),
+    'access-member': as('bob', '/access', (page) => page.waitForSelector('[data-current=true]'), { people: { devices: DEVICES } }),
+    'access-admin': as('grace', '/access', (page) => page.waitForSelector(id('person-u-bob')), { people: { devices: DEVICES } }),
     offline: as('ada', '/', async (page) => {
       // The words for it come once the Room has answered.
       await page.waitForTimeout(300);
@@ -68,6 +93,5 @@ export function cloudScreens({ base, say, id, IN }) {
       await page.waitForSelector(id('offline-note'), { timeout: 15_000 });
     }),
   };
-  void DEVICES;
   return Object.fromEntries(Object.entries(screens).map(([name, screen]) => [`cloud-${name}`, screen]));
 }

@@ -1,4 +1,4 @@
-// Who can come in. In local mode: this machine, and only this machine.
+// Who can come in to a local Room: this machine, and only this machine.
 
 import { dayTime } from '../text';
 import { w } from '../text/more';
@@ -9,7 +9,6 @@ import { Facts, Page } from './parts';
 export function Access() {
   const room = useRoom();
   const me = room.auth.verified.value;
-  const local = (room.status.value?.mode ?? room.auth.bootstrap.value?.mode) !== 'cloud';
   return (
     <Page title={w.access.title} testid="access">
       <section class="card" aria-labelledby="access-you">
@@ -19,30 +18,26 @@ export function Access() {
             [w.access.role, me?.role == null ? null : (w.access.roles[me.role] ?? me.role)],
             [
               w.access.until,
-              me?.expiresAt == null ? null : `${dayTime(me.expiresAt, room.now())}${local ? `, ${w.access.untilStop}` : ''}`,
+              me?.expiresAt == null ? null : `${dayTime(me.expiresAt, room.now())}, ${w.access.untilStop}`,
             ],
           ]}
         />
       </section>
-      {local && (
-        <>
-          <section class="card" aria-labelledby="access-where">
-            <h2 id="access-where">{w.access.where}</h2>
-            <Facts rows={[[w.access.address, <code data-testid="address">{location.origin}</code>]]} />
-            <p class="muted">{w.access.onlyHere}</p>
-          </section>
-          <section class="card" aria-labelledby="access-another">
-            <h2 id="access-another">{w.access.another}</h2>
-            <p class="muted">{w.access.anotherText}</p>
-            <Command command="room open" testid="open-command" />
-          </section>
-          <section class="card" aria-labelledby="access-programs">
-            <h2 id="access-programs">{w.access.programs}</h2>
-            <p class="muted">{w.access.programsText}</p>
-            {room.status.value?.dataDir != null && <Command command={`${room.status.value.dataDir}/api.token`} />}
-          </section>
-        </>
-      )}
+      <section class="card" aria-labelledby="access-where">
+        <h2 id="access-where">{w.access.where}</h2>
+        <Facts rows={[[w.access.address, <code data-testid="address">{location.origin}</code>]]} />
+        <p class="muted">{w.access.onlyHere}</p>
+      </section>
+      <section class="card" aria-labelledby="access-another">
+        <h2 id="access-another">{w.access.another}</h2>
+        <p class="muted">{w.access.anotherText}</p>
+        <Command command="room open" testid="open-command" />
+      </section>
+      <section class="card" aria-labelledby="access-programs">
+        <h2 id="access-programs">{w.access.programs}</h2>
+        <p class="muted">{w.access.programsText}</p>
+        {room.status.value?.dataDir != null && <Command command={`${room.status.value.dataDir}/api.token`} />}
+      </section>
     </Page>
   );
 }

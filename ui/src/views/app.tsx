@@ -15,6 +15,7 @@ const Providers = lazy(async () => (await withLogins(import('./providers'))).Pro
 const Login = lazy(async () => (await withLogins(import('./login'))).Login);
 const Access = lazy(async () => (await import('./more')).Access);
 const Denied = lazy(async () => (await import('./denied')).Denied);
+const People = lazy(async () => (await import('./people')).People);
 const Settings = lazy(async () => (await import('./more')).Settings);
 
 async function withLogins<M>(module: Promise<M>): Promise<M> {
@@ -59,7 +60,9 @@ function Routed() {
     case 'login':
       return auth.can('providers.manage') ? <Login key={route.provider} id={route.provider} /> : <Denied page="login" />;
     case 'access':
-      return <Access key="access" />;
+      return auth.cloud() ? <People key="people" /> : <Access key="access" />;
+    case 'activity':
+      return <Denied page="activity" />;
     case 'settings':
       return <Settings key="settings" />;
     default:

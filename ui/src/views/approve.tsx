@@ -8,10 +8,10 @@ import { t } from '../text';
 import { w as copyWords } from '../text/copy';
 import { w } from '../text/login';
 import { copyNow, copyText } from './clipboard';
+import { CodeButton, QrCode } from './code';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
 import { Mark } from './parts';
-import type { QrPath } from './qr';
 
 interface Shown {
   view: SessionView;
@@ -33,10 +33,7 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
   return (
     <section class="card" aria-labelledby="your-code">
       <h2 id="your-code">{w.login.yourCode}</h2>
-      <button type="button" class="code" onClick={async () => tell(await copyText(clean))}>
-        <span class="sr">{w.login.copyCode} </span>
-        <span data-testid="device-code">{clean}</span>
-      </button>
+      <CodeButton label={w.login.copyCode} code={clean} testid="device-code" onClick={async () => tell(await copyText(clean))} />
       <p class="under">
         {copied ? w.login.codeCopied : w.login.tapToCopy} <TimeLeft left={left} />
       </p>
@@ -63,7 +60,7 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
           </div>
           {qr && (
             <div class="only-narrow">
-              <QrCode url={url} />
+              <QrCode address={url.href} label={w.login.qrAlt(url.host + url.pathname)} />
             </div>
           )}
           <p class="hint">{w.login.phishing(url.host)}</p>
@@ -130,48 +127,9 @@ export function PhoneCard({ url, code }: { url: URL; code: string | null }) {
   return (
     <aside class="card side" aria-labelledby="on-phone">
       <h2 id="on-phone">{w.login.onPhone}</h2>
-      <QrCode url={url} />
+      <QrCode address={url.href} label={w.login.qrAlt(url.host + url.pathname)} />
       <p class="muted">{code === null ? w.login.scanLink : w.login.scanCode}</p>
       {code !== null && <p class="mono again">{code}</p>}
     </aside>
-  );
-}
-
-/** The quiet zone that readers need, in modules. */
-const QUIET = 4;
-
-/** Black on white in both themes. */
-function QrCode({ url }: { url: URL }) {
-  const address = url.href;
-  const [code, setCode] = useState<QrPath | null>(null);
-  useEffect(() => {
-    let wanted = true;
-    import('./qr').then(
-      (module) => {
-        if (wanted) setCode(module.qrPath(address));
-      },
-      // Without it the link and the code still do.
-      () => {},
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [address]);
-  const side = (code?.size ?? 0) + 2 * QUIET;
-  return (
-    <div class="qr-box">
-      {code !== null && (
-        <svg
-          class="qr"
-          viewBox={`${-QUIET} ${-QUIET} ${side} ${side}`}
-          shape-rendering="crispEdges"
-          role="img"
-          aria-label={w.login.qrAlt(url.host + url.pathname)}
-          data-testid="qr"
-        >
-          <path d={code.path} fill="#000" />
-        </svg>
-      )}
-    </div>
   );
 }

@@ -18,13 +18,11 @@ import { Output } from './output';
 import { ErrorNote, Icon, Page, Skeleton, useNow } from './parts';
 import { PasteCard } from './paste';
 import { Link } from './router';
+import { adopt } from './sheet';
 import { StartError } from './start-error';
 import { Install, Prerequisite, primaryMethod } from './setup';
 
-// Our policy allows no style element; a sheet that a script of ours makes is ours.
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(styles);
-document.adoptedStyleSheets.push(sheet);
+adopt(styles);
 
 export function Login({ id }: { id: string }) {
   const room = useRoom();

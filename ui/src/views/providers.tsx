@@ -1,11 +1,12 @@
 // The providers: how each stands, and what can be done about it.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { Provider } from '../api/wire';
 import { plain } from '../state/plain';
 import type { Outcome } from '../state/providers';
 import { since } from '../text';
 import { w } from '../text/providers';
+import { Confirm } from './confirm';
 import { useRoom } from './context';
 import { ErrorNote, Facts, Mark, Page, Skeleton, useNow, type Tone } from './parts';
 import { ProviderState } from './provider-state';
@@ -187,48 +188,22 @@ function Removed({ entries }: { entries: string[] }) {
 function Disconnect({ provider }: { provider: Provider }) {
   const { providers } = useRoom();
   const { id, name, removes } = provider;
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [asking, setAsking] = useState(false);
   const work = providers.work.value[id];
-  useEffect(() => {
-    if (asking) dialog.current?.showModal();
-  }, [asking]);
   return (
-    <>
-      <button
-        type="button"
-        class="button danger"
-        data-testid={`disconnect-${id}`}
-        disabled={work !== undefined}
-        onClick={() => setAsking(true)}
-      >
-        {work === 'disconnecting' ? w.disconnecting : w.disconnect}
-      </button>
-      {asking && (
-        <dialog ref={dialog} class="card" aria-labelledby={`ask-${id}`} data-testid="confirm" onClose={() => setAsking(false)}>
-          <h2 id={`ask-${id}`}>{w.confirmTitle(name)}</h2>
-          <p>{removes.length > 0 ? w.confirmText(name) : w.confirmTextBare(name)}</p>
-          {removes.length > 0 && <Removed entries={removes} />}
-          <p class="muted">{w.confirmAfter}</p>
-          <div class="apart">
-            <button type="button" class="button" data-testid="confirm-no" onClick={() => dialog.current?.close()}>
-              {w.keep}
-            </button>
-            <button
-              type="button"
-              class="button danger filled"
-              data-testid="confirm-yes"
-              onClick={() => {
-                dialog.current?.close();
-                void providers.disconnect(id);
-              }}
-            >
-              {w.disconnect}
-            </button>
-          </div>
-        </dialog>
-      )}
-    </>
+    <Confirm
+      id={`disconnect-${id}`}
+      class="button danger"
+      label={work === 'disconnecting' ? w.disconnecting : w.disconnect}
+      disabled={work !== undefined}
+      title={w.confirmTitle(name)}
+      no={w.keep}
+      yes={w.disconnect}
+      onYes={() => void providers.disconnect(id)}
+    >
+      <p>{removes.length > 0 ? w.confirmText(name) : w.confirmTextBare(name)}</p>
+      {removes.length > 0 && <Removed entries={removes} />}
+      <p class="muted">{w.confirmAfter}</p>
+    </Confirm>
   );
 }
 
