@@ -143,6 +143,11 @@ impl Publisher {
         Self { hub, live: Mutex::default(), history }
     }
 
+    /// Whether a provider is being signed in.
+    pub fn has_live(&self) -> bool {
+        !lock(&self.live).is_empty()
+    }
+
     /// How the providers stand, as an audience may see it.
     pub fn statuses(&self, statuses: &[ProviderStatus], audience: Audience) -> wire::Statuses {
         let providers =

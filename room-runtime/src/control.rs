@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use crate::activity::{Action, Actor, Detail, Outcome};
 use crate::cloud::Invitation;
 use crate::data_dir::{self, DataDir};
 use crate::http::wire;
@@ -139,7 +140,7 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
             }
             Some(_) => refused("a hosted Room has no local link; use `room pair`"),
         },
-        Ok(Ask::Pair { role }) => pair(app, &role),
+        Ok(Ask::Pair { role }) => pair(app, &role).await,
         Ok(Ask::Token { role, minutes }) => token(app, &role, minutes).await,
         Err(_) => Answer::Refused { error: "this Room does not know that command".into() },
     };
@@ -149,7 +150,7 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
 }
 
 /// Whoever has a shell on the machine of a hosted Room owns it: this is its first sign-in.
-fn pair(app: &AppState, role: &str) -> Answer {
+async fn pair(app: &AppState, role: &str) -> Answer {
     let Some(cloud) = &app.cloud else {
         return refused("this Room answers its own computer alone, so there is nothing to pair");
     };
@@ -164,7 +165,7 @@ fn pair(app: &AppState, role: &str) -> Answer {
     let Some((code, expires_at)) = cloud.invite(app, &Invitation::Own(role)) else {
         return refused("enough codes are out; they lapse after three minutes");
     };
-    tracing::info!(role = role.as_str(), "a pairing code was made on this machine");
+    log(app, Action::Pair, role).await;
     Answer::Pairing {
         pairing_url: cloud.pairing_link(&code),
         code: code.typed.expose_secret().to_owned(),
@@ -194,7 +195,7 @@ async fn token(app: &AppState, role: &str, minutes: u8) -> Answer {
     let life = Duration::from_mins(u64::from(minutes));
     match app.sign_in.local.admit(app, caller, life).await {
         Ok((token, caller)) => {
-            tracing::info!(role = role.as_str(), minutes, "a token for a program was made");
+            log(app, Action::Token, role).await;
             let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
             let expires_at = wire::time(expires_at.unwrap_or_else(|| app.now()));
             Answer::Token { token: token.expose().to_owned(), expires_at }
@@ -204,6 +205,12 @@ async fn token(app: &AppState, role: &str, minutes: u8) -> Answer {
             refused("the database does not answer")
         }
     }
+}
+
+/// Says in the log that someone with a shell on this machine handed out a way in.
+async fn log(app: &AppState, action: Action, role: Role) {
+    let detail = Detail::none().role(role.as_str());
+    app.activity.note(Some(Actor::owner("this machine")), action, Outcome::Ok, None, detail).await;
 }
 
 const ROLES: &str = "the roles are owner, admin, member and viewer";

@@ -243,8 +243,15 @@ impl Server {
             let watching = app.clone();
             app.tasks.spawn(async move {
                 let Some(cloud) = &watching.cloud else { return };
+                let watched = async {
+                    tokio::join!(
+                        cloud.watch_endings(&watching),
+                        cloud.watch_keys(&watching),
+                        cloud.sweep(&watching),
+                    )
+                };
                 tokio::select! {
-                    ((), ()) = async { tokio::join!(cloud.watch_endings(&watching), cloud.sweep(&watching)) } => {}
+                    _ = watched => {}
                     () = watching.stop.cancelled() => {}
                 }
             });

@@ -86,6 +86,7 @@ impl SignIn {
         if !error.is_failed_attempt() {
             return error;
         }
+        app.activity.refused(address, error.reason().code());
         match self.failed(address, app.clock.monotonic()) {
             Ok(()) => error,
             Err(retry_after) => AuthError::Limited { retry_after },

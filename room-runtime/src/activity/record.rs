@@ -20,6 +20,8 @@ pub enum Action {
     SignOut,
     Pair,
     Redeem,
+    /// A bearer for a program, made on this machine.
+    Token,
     EndSession,
     Revoke,
     BackchannelLogout,
@@ -48,6 +50,7 @@ impl Action {
             Self::SignOut => "access.sign_out",
             Self::Pair => "access.pair",
             Self::Redeem => "access.redeem",
+            Self::Token => "access.token",
             Self::EndSession => "access.end_session",
             Self::Revoke => "access.revoke",
             Self::BackchannelLogout => "access.backchannel_logout",

@@ -22,11 +22,13 @@ pub enum Close {
     Restarting = 1012,
     /// Nothing was heard for too long.
     GoingAway = 1001,
+    /// Nobody looks at the page, and a hosted machine may sleep.
+    Idle = 4000,
     /// What was sent is not the protocol.
     BadProtocol = 4400,
     /// The sign-in ended.
     SignInAgain = 4401,
-    /// Another person's token.
+    /// Someone ended the sign-in, or it is another person's token.
     NotAllowed = 4403,
     /// It does not read.
     TooSlow = 4408,
@@ -40,6 +42,7 @@ impl Close {
         match self {
             Self::Restarting => "restarting",
             Self::GoingAway => "silent for too long",
+            Self::Idle => "idle",
             Self::BadProtocol => "bad protocol",
             Self::SignInAgain => "sign in again",
             Self::NotAllowed => "not allowed",
@@ -78,7 +81,6 @@ pub enum Said {
     /// Whether a person looks at the page.
     Visible {
         /// They do.
-        #[allow(dead_code, reason = "only a hosted Room closes hidden pages")]
         value: bool,
     },
     /// A new bearer of the same person, before the old one ends.

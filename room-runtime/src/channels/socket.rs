@@ -72,6 +72,7 @@ pub async fn serve(mut socket: WebSocket, app: AppState, client: Client) {
         outbox: outbox.clone(),
         app: app.clone(),
         warned: false,
+        hidden_since: None,
     };
     session.say(&Answer::Hello {
         build: crate::http::build(),
@@ -99,6 +100,8 @@ struct Session {
     outbox: Arc<Outbox>,
     app: AppState,
     warned: bool,
+    /// Since when nobody looks at the page.
+    hidden_since: Option<Timer>,
 }
 
 impl Session {
@@ -111,7 +114,7 @@ impl Session {
             if let Err(why) = self.write(socket).await {
                 return why;
             }
-            let expiry = self.next_expiry();
+            let (expiry, idle) = (self.next_expiry(), self.idle_in());
             let more = !self.outbox.is_empty();
             tokio::select! {
                 () = self.app.stop.cancelled() => return Some(Close::Restarting),
@@ -124,6 +127,13 @@ impl Session {
                 },
                 () = std::future::ready(()), if more => {}
                 () = self.outbox.ready() => {}
+                () = until(idle) => {
+                    // A page that shows a sign-in keeps the machine awake, seen or not.
+                    if !self.app.publisher.has_live() {
+                        return Some(Close::Idle);
+                    }
+                    self.hidden_since = Some(Timer::now());
+                }
                 () = until(expiry) => {
                     if let Err(why) = self.expire() {
                         return Some(why);
@@ -188,7 +198,9 @@ impl Session {
             }
             Said::Unsubscribe { channels } => self.unsubscribe(channels),
             Said::Ping { id } => self.say(&Answer::Pong { id }),
-            Said::Visible { value: _ } => {}
+            Said::Visible { value } => {
+                self.hidden_since = (!value).then(|| self.hidden_since.unwrap_or_else(Timer::now));
+            }
             Said::Reauth { token } => self.reauth(&token).await?,
             Said::Unknown => self.say(&Answer::Error {
                 code: "unknown_type",
@@ -301,6 +313,12 @@ impl Session {
         if !left.is_empty() {
             self.say(&Answer::Unsubscribed { channels: left });
         }
+    }
+
+    /// How long a hidden page may still keep its socket: a hosted machine sleeps without any.
+    fn idle_in(&self) -> Option<Duration> {
+        let idle_close = self.app.cloud.as_ref()?.settings.idle_close;
+        Some(idle_close.saturating_sub(self.hidden_since?.elapsed()))
     }
 
     /// How long until the sign-in must be warned of, or ends.

@@ -13,6 +13,7 @@ use room_auth::{
 use super::devices::{Device, Grounds, Person};
 use super::pairing::{self, PairingCode};
 use super::{Cloud, Invitation, refused, signed_part};
+use crate::activity::Actor;
 use crate::sign_in::lock;
 use crate::state::App;
 use crate::store::StoreError;
@@ -52,18 +53,16 @@ pub enum ArrivalError {
 }
 
 impl Cloud {
-    /// Trades a person's token, or Cloudflare's word for them, for a session of this device. Their
-    /// role and their time on all devices follow from it. `old` is the cookie the browser has.
+    /// Who brings a token that can be traded for a session, or Cloudflare's word for them. Nothing is
+    /// changed yet.
     ///
     /// # Errors
     /// The token is none, or not for this.
-    pub async fn trade(
+    pub async fn guest_by_token(
         &self,
         app: &App,
         presented: &Presented,
-        old: Option<&str>,
-        device_name: &str,
-    ) -> Result<Arrived, ArrivalError> {
+    ) -> Result<Guest, ArrivalError> {
         let verifier = self.trust.verifier.as_ref().ok_or_else(|| match presented.bearer() {
             Some(_) => refused(Reason::UnknownIssuer),
             None => AuthError::Missing,
@@ -82,14 +81,8 @@ impl Cloud {
             granted_at: now,
         };
         let gate = gate.map(|gate| gate.identity().subject.clone());
-        let arriving = Arriving {
-            name: device_name.to_owned(),
-            paired_from: None,
-            gate,
-            grounds: grounds(&principal, now),
-        };
-        let traded = traded.as_ref().map(|(token, until)| (token, *until));
-        self.arrive(app, person, arriving, old, traded).await
+        let grounds = grounds(&principal, now);
+        Ok(Guest { person, paired_from: None, gate, grounds, traded })
     }
 
     /// Makes a code for one more device. `None` if enough of them are out.
@@ -109,32 +102,27 @@ impl Cloud {
         format!("{}/#pair={}", self.settings.public_url, code.link.expose())
     }
 
-    /// Signs a device in by a pairing code.
+    /// Who brings a pairing code; it is used up by this.
     ///
     /// # Errors
     /// The code does not work, or who made it is no longer signed in.
-    pub async fn redeem(
+    pub async fn guest_by_code(
         &self,
         app: &App,
         presented: &Presented,
         code: &str,
-        old: Option<&str>,
-        device_name: &str,
-    ) -> Result<Arrived, ArrivalError> {
+    ) -> Result<Guest, ArrivalError> {
         let gate = self.gate(presented).await?.map(|gate| gate.identity().subject.clone());
         let invitation = lock(&self.pairings).redeem(code, app.clock.monotonic())?;
         let now = app.now();
-        let (person, arriving) = match invitation {
+        match invitation {
             Invitation::Own(role) => {
                 let subject = uuid::Uuid::new_v4().to_string();
                 let identity = Identity { issuer: self.own_issuer(), subject };
-                let profile = Profile::default();
+                let person =
+                    Person { identity, role, profile: Profile::default(), granted_at: now };
                 let grounds = Grounds { issued_at: now, ..Grounds::default() };
-                let name = device_name.to_owned();
-                (
-                    Person { identity, role, profile, granted_at: now },
-                    Arriving { name, paired_from: None, gate, grounds },
-                )
+                Ok(Guest { person, paired_from: None, gate, grounds, traded: None })
             }
             Invitation::From { device } => {
                 let devices = lock(&self.devices);
@@ -144,28 +132,27 @@ impl Cloud {
                     return Err(refused(Reason::DifferentPeople).into());
                 }
                 self.caller_of_device(from, person, now)?;
-                let arriving = Arriving {
-                    name: device_name.to_owned(),
-                    paired_from: Some(device),
-                    gate,
-                    grounds: from.grounds.clone(),
-                };
-                (person.clone(), arriving)
+                let (person, grounds) = (person.clone(), from.grounds.clone());
+                Ok(Guest { person, paired_from: Some(device), gate, grounds, traded: None })
             }
-        };
-        self.arrive(app, person, arriving, old, None).await
+        }
     }
 
-    /// Puts a device in its place: on the disk, then in memory. What the browser had before goes; if
-    /// it was the same person's, the device stays the one it was in the list.
-    async fn arrive(
+    /// Gives a guest's device its place: on the disk, then in memory. Their role and their time on all
+    /// devices follow from what they brought. What the browser had before (`old`, its cookie) goes;
+    /// if it was the same person's, the device stays the one it was in the list.
+    ///
+    /// # Errors
+    /// The token was traded before, or the disk.
+    pub async fn arrive(
         &self,
         app: &App,
-        person: Person,
-        arriving: Arriving,
+        guest: Guest,
         old: Option<&str>,
-        traded: Option<(&TokenHash, Timestamp)>,
+        device_name: &str,
     ) -> Result<Arrived, ArrivalError> {
+        let Guest { person, paired_from, gate, grounds, traded } = guest;
+        let traded = traded.as_ref().map(|(token, until)| (token, *until));
         let _one_at_a_time = self.changes.lock().await;
         let (cookie, now) = (Token::random(), app.now());
         let (before, mut gone) = {
@@ -184,12 +171,11 @@ impl Cloud {
             }
             None => None,
         };
-        let Arriving { name, paired_from, gate, grounds } = arriving;
         let device = Device {
             id: kept.as_ref().map_or_else(|| uuid::Uuid::new_v4().to_string(), |it| it.id.clone()),
             hash: cookie.hash(),
             identity: person.identity.clone(),
-            name,
+            name: device_name.to_owned(),
             paired_from: kept.as_ref().map_or(paired_from, |it| it.paired_from.clone()),
             gate,
             grounds,
@@ -224,12 +210,29 @@ impl Cloud {
     }
 }
 
-/// What is known of a device before it has its place.
-struct Arriving {
-    name: String,
+/// Someone who may come in, and has not yet.
+pub struct Guest {
+    person: Person,
     paired_from: Option<String>,
     gate: Option<String>,
     grounds: Grounds,
+    /// The token that is used up, and until when it could be traded again.
+    traded: Option<(TokenHash, Timestamp)>,
+}
+
+impl Guest {
+    /// How the activity log names them.
+    pub fn actor(&self, device_name: &str) -> Actor {
+        Actor::from(&Caller {
+            identity: self.person.identity.clone(),
+            standing: Standing::Person(self.person.role),
+            session: String::new(),
+            device: device_name.to_owned(),
+            expires_at: None,
+            profile: Some(self.person.profile.clone()),
+            token: None,
+        })
+    }
 }
 
 /// What a token is remembered by once it is traded, and until when.

@@ -1,19 +1,25 @@
 //! How a device's session ends: by its owner, by a manager, by the issuer, by the clock, by a wipe.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use room_auth::Principal;
+use room_auth::jwks::KeyState;
 use room_auth::revocation::Revocation;
 
 use super::devices::{Device, Person};
 use super::{Cloud, lapses_at, over};
+use crate::activity::{Action, Detail, Outcome};
 use crate::channels::Channel;
 use crate::http::wire;
 use crate::sign_in::ends::End;
 use crate::sign_in::lock;
 use crate::state::App;
 use crate::store::StoreError;
+
+/// How often the state of the keys is looked at, for the log.
+const KEYS_EVERY: Duration = Duration::from_secs(10);
 
 /// How often lapsed devices are looked for. A request of one is refused without that.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
@@ -122,6 +128,27 @@ impl Cloud {
             tracing::info!(devices = lapsed.len(), "sign-ins have lapsed");
             if let Err(error) = self.end(app, &lapsed, None, End::SignedOut).await {
                 tracing::warn!(%error, "lapsed sign-ins were not taken off the disk");
+            }
+        }
+    }
+
+    /// Says in the log when the keys of an issuer are no longer fresh, and when they are again.
+    pub async fn watch_keys(&self, app: &App) {
+        let mut every = tokio::time::interval(KEYS_EVERY);
+        let mut known: HashMap<String, KeyState> = HashMap::new();
+        loop {
+            every.tick().await;
+            for (issuer, health) in self.trust.health() {
+                let before = known.insert(issuer.to_owned(), health.state);
+                let is_news = before.is_some_and(|before| before != health.state)
+                    || (before.is_none() && health.state == KeyState::Degraded);
+                if !is_news {
+                    continue;
+                }
+                let outcome =
+                    if health.state == KeyState::Fresh { Outcome::Ok } else { Outcome::Failed };
+                let detail = Detail::none().status(health.state.as_str());
+                app.activity.note(None, Action::Keys, outcome, Some(issuer), detail).await;
             }
         }
     }

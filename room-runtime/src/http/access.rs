@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use room_auth::revocation::{Revocation, Target};
 use room_auth::{AuthError, Permission};
 
+use super::activity::{self, By};
 use super::arrive::cloud;
 use super::body::Body;
 use super::error::ApiError;
 use super::guard::{self, Guarded};
 use super::wire;
+use crate::activity::{Action, Actor, Detail};
 use crate::cloud::departures::RevocationFailed;
 use crate::cloud::may_end;
 use crate::sign_in::address;
 use crate::sign_in::ends::End;
-use crate::state::AppState;
+use crate::state::{App, AppState};
 
 /// How far in the future a moment may lie that a caller writes: clocks differ.
 const CLOCKS_DIFFER_SECONDS: i64 = 120;
@@ -44,6 +46,7 @@ pub(super) async fn end_session(
     State(app): State<AppState>,
     Path(id): Path<String>,
     Extension(caller): Guarded,
+    by: By,
 ) -> Result<Json<wire::Done>, ApiError> {
     let cloud = cloud(&app)?;
     let found = cloud.device(&id);
@@ -56,7 +59,12 @@ pub(super) async fn end_session(
         return Err(ApiError::not_allowed());
     }
     let how = if is_own { End::SignedOut } else { End::Revoked };
-    cloud.end_device(&app, &device.id, how).await?;
+    // Ending a sign-in always works, whether or not it can be written down.
+    let detail = Detail::none().subject(&device.identity.subject).device(&device.name);
+    let (action, target) = (Action::EndSession, Some(device.id.as_str()));
+    let intent = app.activity.intent_if_possible(by, action, target, detail).await;
+    let done = cloud.end_device(&app, &device.id, how).await.map_err(ApiError::from);
+    activity::ended(intent, done, |()| Detail::none()).await?;
     tracing::info!(device = device.name, "a device was signed out");
     Ok(Json(wire::Done { ok: true }))
 }
@@ -66,9 +74,9 @@ pub(super) async fn end_session(
 pub(super) async fn revoke(
     State(app): State<AppState>,
     Extension(caller): Guarded,
+    by: By,
     Body(asked): Body<wire::RevokeRequest>,
 ) -> Result<Json<wire::Done>, ApiError> {
-    let cloud = cloud(&app)?;
     let wire::RevokeRequest { subject, token_id, key_id, not_before } = asked;
     let mut named =
         [subject.map(Target::Subject), token_id.map(Target::Token), key_id.map(Target::Key)]
@@ -96,9 +104,31 @@ pub(super) async fn revoke(
             Revocation { issuer, target, not_before: not_before.into() }
         }
     };
-    let devices = cloud.revoke(&app, revocation).await?;
+    let devices = revoked(&app, by, Action::Revoke, revocation).await?;
     tracing::info!(devices, issuer = caller.identity.issuer, "access was revoked");
     Ok(Json(wire::Done { ok: true }))
+}
+
+/// Revokes, with rows in the log where they can be written: whom an issuer wants out is out.
+async fn revoked(
+    app: &App,
+    by: impl Into<Actor>,
+    action: Action,
+    revocation: Revocation,
+) -> Result<usize, ApiError> {
+    let cloud = cloud(app)?;
+    let (kind, name) = match &revocation.target {
+        Target::Token(name) => ("token", name.as_str()),
+        Target::Subject(name) => ("subject", name.as_str()),
+        Target::Session(name) => ("session", name.as_str()),
+        Target::Key(name) => ("key", name.as_str()),
+        Target::Instance => ("instance", ""),
+    };
+    let detail = Detail::none().method(kind);
+    let intent = app.activity.intent_if_possible(by, action, Some(name), detail).await;
+    let done = cloud.revoke(app, revocation).await.map_err(ApiError::from);
+    let count = |devices: &usize| Detail::none().count(*devices as u64);
+    activity::ended(intent, done, count).await
 }
 
 fn is_name(target: &Target) -> bool {
@@ -141,7 +171,9 @@ pub(super) async fn backchannel_logout(
             });
         }
     };
-    let devices = cloud.revoke(&app, logout.revocation(app.clock.now())).await?;
+    let actor = Actor::stranger(address(&app, &parts)).named(logout.issuer());
+    let revocation = logout.revocation(app.clock.now());
+    let devices = revoked(&app, actor, Action::BackchannelLogout, revocation).await?;
     tracing::info!(devices, issuer = logout.issuer(), "an issuer signed someone out");
     Ok(Json(wire::Done { ok: true }))
 }

@@ -11,11 +11,13 @@ use room_auth::credential::Presented;
 use room_auth::site::FetchSite;
 use secrecy::ExposeSecret as _;
 
+use super::activity::{self, By};
 use super::body::Body;
 use super::error::ApiError;
 use super::guard::{self, Guarded};
 use super::wire;
-use crate::cloud::arrivals::{ArrivalError, Arrived};
+use crate::activity::{Action, Detail};
+use crate::cloud::arrivals::{ArrivalError, Arrived, Guest};
 use crate::cloud::{Cloud, Invitation};
 use crate::sign_in::{address, cookie, presented};
 use crate::state::{App, AppState};
@@ -33,17 +35,10 @@ pub(super) async fn sign_in(
     let (parts, body) = request.into_parts();
     let presented = begin(&app, cloud, &parts)?;
     // Who asks is known before a byte of the body is read.
-    if let Some(verifier) = &cloud.trust.verifier {
-        let admitted = verifier.admit(&presented).await;
-        admitted.map_err(|error| told(app.sign_in.judge(&app, error, address(&app, &parts))))?;
-    }
-    let old = cookie::read(&parts.headers)?.map(str::to_owned);
+    let guest = cloud.guest_by_token(&app, &presented).await;
+    let guest = guest.map_err(|error| refused(&app, &parts, error))?;
     let wire::SessionRequest { device_name } = read(&parts, body).await?;
-    let name = device_name_of(device_name, &parts.headers);
-    let traded = cloud.trade(&app, &presented, old.as_deref(), &name).await;
-    let arrived = traded.map_err(|error| refused(&app, &parts, error))?;
-    tracing::info!(device = name, issuer = arrived.caller.identity.issuer, "a device signed in");
-    answer(&app, &arrived)
+    arrive(&app, cloud, &parts, guest, Action::SignIn, device_name).await
 }
 
 /// `POST /api/auth/pair/redeem`: signs this device in by a code from another one.
@@ -57,30 +52,56 @@ pub(super) async fn redeem(
     if presented.bearer().is_some() {
         return Err(ApiError::invalid_credentials("A code is redeemed without a token."));
     }
-    let old = cookie::read(&parts.headers)?.map(str::to_owned);
     let wire::RedeemRequest { code, device_name } = read(&parts, body).await?;
+    let guest = cloud.guest_by_code(&app, &presented, &code).await;
+    let guest = guest.map_err(|error| refused(&app, &parts, error))?;
+    arrive(&app, cloud, &parts, guest, Action::Redeem, device_name).await
+}
+
+/// Lets a guest in, with a row in the log before it happens, and answers as `verify` does.
+async fn arrive(
+    app: &App,
+    cloud: &Cloud,
+    parts: &Parts,
+    guest: Guest,
+    action: Action,
+    device_name: Option<String>,
+) -> Result<Response, ApiError> {
+    let old = cookie::read(&parts.headers)?;
     let name = device_name_of(device_name, &parts.headers);
-    let redeemed = cloud.redeem(&app, &presented, &code, old.as_deref(), &name).await;
-    let arrived = redeemed.map_err(|error| refused(&app, &parts, error))?;
-    tracing::info!(device = name, issuer = arrived.caller.identity.issuer, "a device was paired");
-    answer(&app, &arrived)
+    let actor = guest.actor(&name).at(address(app, parts));
+    let intent = app.activity.intent(actor, action, None, Detail::none()).await?;
+    let arrived = cloud.arrive(app, guest, old, &name).await;
+    let arrived = arrived.map_err(|error| refused(app, parts, error));
+    let session = |arrived: &Arrived| Detail::none().session(&arrived.caller.session);
+    let arrived = activity::ended(intent, arrived, session).await?;
+    tracing::info!(device = name, issuer = arrived.caller.identity.issuer, "a device signed in");
+    let instance = app.config.instance_id.clone();
+    let body = wire::Verified::new(&arrived.caller, instance, app.config.mode());
+    let mut response = (StatusCode::OK, Json(body)).into_response();
+    let cookie = cookie::set(&arrived.cookie).ok_or_else(ApiError::internal)?;
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(response)
 }
 
 /// `POST /api/auth/pair`: a code for one more device of the caller.
 pub(super) async fn pair(
     State(app): State<AppState>,
     Extension(caller): Guarded,
+    by: By,
 ) -> Result<Json<wire::Pairing>, ApiError> {
     let cloud = cloud(&app)?;
     if cloud.device(&caller.session).is_none() {
         let detail = "Only a device that is signed in can add another one.";
         return Err(ApiError::conflict("not_a_device", detail));
     }
+    let intent = app.activity.intent(by, Action::Pair, None, Detail::none()).await?;
     let invitation = Invitation::From { device: caller.session.clone() };
-    let (code, expires_at) = cloud.invite(&app, &invitation).ok_or_else(|| {
+    let made = cloud.invite(&app, &invitation).ok_or_else(|| {
         let detail = "Enough codes are out; they lapse after three minutes.";
         ApiError::too_many(detail, crate::cloud::pairing::LIFE)
-    })?;
+    });
+    let (code, expires_at) = activity::ended(intent, made, |_| Detail::none()).await?;
     tracing::info!(device = caller.device, "a pairing code was made");
     Ok(Json(wire::Pairing {
         code: code.typed.expose_secret().to_owned(),
@@ -127,10 +148,13 @@ fn refused(app: &App, parts: &Parts, error: ArrivalError) -> ApiError {
     let address = address(app, parts);
     match error {
         ArrivalError::Auth(error) => told(app.sign_in.judge(app, error, address)),
-        ArrivalError::Code(_) => match app.sign_in.failed(address, app.clock.monotonic()) {
-            Ok(()) => error.into(),
-            Err(wait) => ApiError::too_many("Too many wrong codes; wait a moment.", wait),
-        },
+        ArrivalError::Code(_) => {
+            app.activity.refused(address, "code");
+            match app.sign_in.failed(address, app.clock.monotonic()) {
+                Ok(()) => error.into(),
+                Err(wait) => ApiError::too_many("Too many wrong codes; wait a moment.", wait),
+            }
+        }
         ArrivalError::TokenUsed | ArrivalError::TokenTooOld | ArrivalError::Store(_) => {
             error.into()
         }
@@ -171,14 +195,4 @@ fn device_name_of(named: Option<String>, headers: &HeaderMap) -> String {
     ];
     let found = known.into_iter().find(|(mark, _)| agent.contains(mark));
     found.map_or("Browser", |(_, name)| name).to_owned()
-}
-
-/// As `verify` answers, with the cookie.
-fn answer(app: &App, arrived: &Arrived) -> Result<Response, ApiError> {
-    let instance = app.config.instance_id.clone();
-    let body = wire::Verified::new(&arrived.caller, instance, app.config.mode());
-    let mut response = (StatusCode::OK, Json(body)).into_response();
-    let cookie = cookie::set(&arrived.cookie).ok_or_else(ApiError::internal)?;
-    response.headers_mut().insert(SET_COOKIE, cookie);
-    Ok(response)
 }

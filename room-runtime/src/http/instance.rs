@@ -6,18 +6,22 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 
+use super::activity::{self, By};
 use super::arrive::cloud;
 use super::body::Body;
 use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
-use crate::state::AppState;
+use crate::activity::{Action, Detail};
+use crate::cloud::Cloud;
+use crate::state::{App, AppState};
 
 /// `POST /api/instance/wipe`: everyone's credentials and sign-ins go, and then it is checked that
 /// they are gone.
 pub(super) async fn wipe(
     State(app): State<AppState>,
     Extension(caller): Guarded,
+    by: By,
     Body(asked): Body<wire::WipeRequest>,
 ) -> Result<(StatusCode, Json<wire::Wiped>), ApiError> {
     let cloud = cloud(&app)?;
@@ -26,6 +30,15 @@ pub(super) async fn wipe(
         return Err(ApiError::bad_request("not_confirmed", detail));
     }
     tracing::warn!(by = caller.identity.issuer, "this Room is being wiped");
+    let intent = app.activity.intent(by, Action::Wipe, None, Detail::none()).await?;
+    let done = wipe_all(&app, cloud).await;
+    let wiped = activity::ended(intent, done, |_| Detail::none()).await?;
+    // What is left is said; it is no success then.
+    let status = if wiped.ok { StatusCode::OK } else { StatusCode::CONFLICT };
+    Ok((status, Json(wiped)))
+}
+
+async fn wipe_all(app: &App, cloud: &Cloud) -> Result<wire::Wiped, ApiError> {
     let (mut providers, mut all_out) = (BTreeMap::new(), true);
     for provider in app.manager.providers() {
         let done = app.manager.disconnect(&provider.name).await?;
@@ -33,10 +46,8 @@ pub(super) async fn wipe(
         let wiped = wire::Disconnected::new(done, &app.config.provider_home);
         providers.insert(provider.name.clone(), wiped);
     }
-    cloud.end_everyone(&app).await?;
+    cloud.end_everyone(app).await?;
     let devices = app.store.count_devices().await?;
     let ok = devices == 0 && all_out;
-    // What is left is said; it is no success then.
-    let status = if ok { StatusCode::OK } else { StatusCode::CONFLICT };
-    Ok((status, Json(wire::Wiped { ok, providers, devices })))
+    Ok(wire::Wiped { ok, providers, devices })
 }
