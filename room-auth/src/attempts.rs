@@ -105,6 +105,38 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_itself_is_no_home_network() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(1, 1);
+        assert!(attempts.failed(address("::1"), now).is_ok());
+        assert!(attempts.failed(address("::2"), now).is_ok());
+        assert!(attempts.failed(address("::1"), now).is_err());
+    }
+
+    #[test]
+    fn who_is_counted_already_keeps_a_count_of_their_own() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(2, 4);
+        let one = |n: u32| IpAddr::V4(n.into());
+        let all = u32::try_from(ADDRESSES).unwrap();
+        for n in 0..all {
+            assert!(attempts.failed(one(n), now).is_ok());
+        }
+        // Further ones share what is left.
+        for n in 0..4 {
+            assert!(attempts.failed(one(all + n), now).is_ok());
+        }
+        assert!(attempts.failed(one(all + 9), now).is_err());
+        assert!(attempts.failed(one(0), now).is_ok());
+        // It takes two minutes to get four failures back, and only then is a count forgotten.
+        let nearly = now + Duration::from_secs(119);
+        assert!(attempts.failed(one(all + 9), nearly).is_ok());
+        assert_eq!(attempts.buckets.len(), ADDRESSES + 1);
+        assert!(attempts.failed(one(all + 9), now + Duration::from_mins(2)).is_ok());
+        assert_eq!(attempts.buckets.len(), 2, "the shared one, and the one that just came");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let now = Instant::now();
         let mut attempts = Attempts::new(10, 1);
