@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
+use reqwest::header::HOST;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::http::Request;
 
 use crate::clis::built_binary;
 use crate::home::TempHome;
-use crate::socket::Socket;
+use crate::socket::{Socket, upgrade};
 use crate::terminal::Terminal;
 use crate::wait::{eventually, eventually_async};
 use crate::{Process, processes_with_marker};
@@ -30,7 +32,12 @@ pub struct Setup {
     _temporary: TempDir,
     path: String,
     env: Vec<(String, String)>,
+    /// Under which name it is asked, if not under its address.
+    host: Option<String>,
 }
+
+/// The address of a hosted Room under test, as the world knows it.
+pub const PUBLIC_URL: &str = "https://room.test";
 
 impl Setup {
     /// A home, a data directory and nothing else: no programs are to be found.
@@ -48,7 +55,21 @@ impl Setup {
             _temporary: temporary,
             path: "/nonexistent".to_owned(),
             env: Vec::new(),
+            host: None,
         })
+    }
+
+    /// A hosted Room behind something that speaks https for it, at [`PUBLIC_URL`]. It counts no
+    /// failures and limits nobody, and it trusts nobody yet.
+    #[must_use]
+    pub fn cloud(mut self) -> Self {
+        self.host = Some("room.test".to_owned());
+        self.var("ROOM_MODE", "cloud")
+            .var("ROOM_BIND", "127.0.0.1")
+            .var("ROOM_PUBLIC_URL", PUBLIC_URL)
+            .var("ROOM_CLIENT_IP", "direct")
+            .var("ROOM_ALLOW_ROOT", "1")
+            .var("ROOM_AUTH_FAILURES_PER_MINUTE", "off")
     }
 
     /// Where programs are looked for.
@@ -79,6 +100,10 @@ impl Setup {
     /// The data directory, which the server makes.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    fn is_cloud(&self) -> bool {
+        self.host.is_some()
     }
 
     /// `room` with these arguments in this environment, yet to be started.
@@ -210,9 +235,11 @@ impl TestApp {
 
     fn read_port_and_token(&mut self) -> Option<()> {
         let read = |name: &str| fs::read_to_string(self.setup.data().join(name)).ok();
-        let (port, token) = (read("api.port")?, read("api.token")?);
-        self.port = port.trim().parse().ok()?;
-        token.trim().clone_into(&mut self.token);
+        self.port = read("api.port")?.trim().parse().ok()?;
+        // A hosted Room lets no program in by a file.
+        if !self.setup.is_cloud() {
+            read("api.token")?.trim().clone_into(&mut self.token);
+        }
         Some(())
     }
 
@@ -272,12 +299,41 @@ impl TestApp {
 
     /// A request without any credential.
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.url(path))
+        let request = self.http.request(method, self.url(path));
+        match &self.setup.host {
+            Some(host) => request.header(HOST, host),
+            None => request,
+        }
     }
 
-    /// A request as a program on this machine, which has the owner's rights.
+    /// A request as a program on this machine, which has the owner's rights; of a hosted Room, as
+    /// whom [`TestApp::act_as`] says.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.anonymous(method, path).bearer_auth(&self.token)
+        self.bearing(&self.token, method, path)
+    }
+
+    /// A request with a bearer.
+    pub fn bearing(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(token)
+    }
+
+    /// Whose token [`TestApp::request`] and all that is built on it use from now on.
+    pub fn act_as(&mut self, token: String) {
+        self.token = token;
+    }
+
+    /// An upgrade to a socket, with a bearer or without.
+    ///
+    /// # Panics
+    ///
+    /// When the token cannot stand in a header.
+    pub fn upgrade(&self, token: Option<&str>) -> Request<()> {
+        let mut request = upgrade(self.port, token);
+        if let Some(host) = &self.setup.host {
+            let host = host.parse().expect("a plain name");
+            request.headers_mut().insert(HOST, host);
+        }
+        request
     }
 
     /// `GET`, and the answer.
@@ -304,7 +360,7 @@ impl TestApp {
     ///
     /// When there is none to be had.
     pub async fn socket(&self) -> Socket {
-        Socket::open(self.port, &self.token).await
+        Socket::by(self.upgrade(Some(&self.token))).await
     }
 
     /// Opens a sign-in and gives its session view.

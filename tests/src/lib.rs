@@ -1,15 +1,19 @@
 //! The harness of Room's end-to-end tests.
 //!
-//! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]), the command-line
+//! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]) and for a control plane
+//! ([`issuer`]), browsers without a screen ([`page`]), the command-line
 //! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
 //! and a plain terminal ([`terminal`]) that proves the rest without Room.
 
 pub mod anthropic;
 pub mod app;
 pub mod clis;
+pub mod demo;
 pub mod fake;
 pub mod home;
+pub mod issuer;
 pub mod openai;
+pub mod page;
 mod processes;
 pub mod proxy;
 pub mod raw;

@@ -59,8 +59,16 @@ impl Socket {
     ///
     /// When that fails.
     pub async fn open(port: u16, token: &str) -> Self {
-        let (stream, answer) =
-            connect_async(upgrade(port, Some(token))).await.expect("the upgrade is accepted");
+        Self::by(upgrade(port, Some(token))).await
+    }
+
+    /// Opens one by this upgrade and hears `hello`.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub async fn by(request: Request<()>) -> Self {
+        let (stream, answer) = connect_async(request).await.expect("the upgrade is accepted");
         let protocol = answer.headers().get("sec-websocket-protocol");
         assert_eq!(protocol.and_then(|value| value.to_str().ok()), Some("room.v1"));
         let mut socket = Self { stream, hello: Value::Null, last: HashMap::new() };

@@ -1,7 +1,8 @@
-//! The commands of this repository: `cargo xtask test | ui | bench`.
+//! The commands of this repository: `cargo xtask test | ui | bench | cloud-demo`.
 #![expect(clippy::print_stdout, reason = "a command speaks to a terminal")]
 
 mod bench;
+mod demo;
 mod gate;
 mod layers;
 mod run;
@@ -29,6 +30,12 @@ enum Command {
     Ui,
     /// Measures a release build and prints a table.
     Bench,
+    /// Runs a hosted Room with a control plane beside it, on this machine.
+    CloudDemo {
+        /// Takes stand-ins for `codex` and `claude`, which need no account.
+        #[arg(long)]
+        fake: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -37,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Command::Test { quick } => gate::test(quick),
         Command::Ui => ui::build(),
         Command::Bench => bench::bench(),
+        Command::CloudDemo { fake } => demo::cloud(fake),
     }
 }
