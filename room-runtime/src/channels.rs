@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use provider_sessions::{Line, Observer, ProviderStatus, SessionId, SessionView, Status};
@@ -194,6 +195,9 @@ impl Observer for Publisher {
     }
 }
 
+/// How soon a state that the disk did not take is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Writes down what becomes of sign-ins, off the manager's path. Bounded by the number of sign-ins:
 /// of each only the newest state waits.
 #[derive(Default)]
@@ -212,7 +216,18 @@ impl History {
     /// Writes what waits, again and again, until dropped.
     pub async fn keep(&self, app: &App) {
         loop {
-            self.more.notified().await;
+            let left = !lock(&self.waiting).is_empty();
+            let retry = async {
+                if left {
+                    tokio::time::sleep(RETRY).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = self.more.notified() => {}
+                () = retry => {}
+            }
             self.write(app).await;
         }
     }
@@ -223,6 +238,8 @@ impl History {
         for row in rows {
             if let Err(error) = record(app, &row).await {
                 tracing::error!(%error, login = row.id, "a sign-in's state was not written down");
+                // Unless there is a newer one by now.
+                lock(&self.waiting).entry(row.id.clone()).or_insert(row);
             }
         }
     }

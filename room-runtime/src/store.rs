@@ -16,7 +16,10 @@ use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteTransactionManager,
 };
+use sqlx::{Sqlite, Transaction};
+use sqlx_core::transaction::TransactionManager as _;
 
 pub use self::activity::Range;
 pub use self::logins::LoginRow;
@@ -129,12 +132,34 @@ impl Store {
     /// # Errors
     /// It cannot.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         sqlx::query("UPDATE sessions SET last_used_at = last_used_at WHERE id = ''")
             .execute(&mut *transaction)
             .await?;
         transaction.rollback().await?;
         Ok(())
+    }
+
+    /// Begins to write.
+    ///
+    /// On a full disk SQLite ends a transaction by itself. sqlx does not notice, cannot roll it
+    /// back, believes it open for ever and begins no other on that connection; so it is given one
+    /// to roll back. (Closing the connection would do as well, but then a full disk lets no other
+    /// be opened, and nothing could be read.)
+    ///
+    /// # Errors
+    /// The disk.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        match self.pool.begin_with("BEGIN IMMEDIATE").await {
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                let mut connection = self.pool.acquire().await?;
+                sqlx::query("BEGIN").execute(&mut *connection).await?;
+                SqliteTransactionManager::rollback(&mut connection).await?;
+                drop(connection);
+                Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// A disk that takes nothing more, or does again.
@@ -177,6 +202,19 @@ mod tests {
         store.check_writable().await.unwrap();
         store.close().await;
         Store::open(&file).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_a_full_disk_has_ended_is_not_the_last() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::open(&temp.path().join(FILE)).await.unwrap();
+        for _ in 0..3 {
+            let mut transaction = store.begin().await.unwrap();
+            // As SQLite does it when there is no more room.
+            sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+            assert!(transaction.commit().await.is_err());
+            store.check_writable().await.unwrap();
+        }
     }
 
     #[tokio::test]

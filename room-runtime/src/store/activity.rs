@@ -34,7 +34,7 @@ impl Store {
     /// # Errors
     /// The disk.
     pub async fn add_activity(&self, entries: &[Entry]) -> Result<Vec<i64>, StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         let mut numbers = Vec::with_capacity(entries.len());
         for entry in entries {
             let seq = sqlx::query_scalar(
