@@ -17,7 +17,8 @@ use room_auth::site::FetchSite;
 use room_auth::{Caller, Permission};
 
 use super::error::{self, ApiError};
-use crate::state::{App, AppState};
+use crate::limits::Group;
+use crate::state::{App, AppState, Connection};
 
 /// The largest body that is read. Nothing a client sends comes near it.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
@@ -231,15 +232,28 @@ fn share(response: &mut Response, place: Place, app: &App, origin: Option<Header
     }
 }
 
+/// Counts a request of nobody in particular by its address.
+pub(super) async fn count(
+    State((app, group)): State<(AppState, Group)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(Connection { peer, .. }) = request.extensions().get() {
+        app.limits.address(group, app.client_address(request.headers(), peer.ip()))?;
+    }
+    Ok(next.run(request).await)
+}
+
 /// Authentication and permission, before a byte of the body is read. Stands on every guarded route
 /// with the one permission the route names.
 pub(super) async fn authorize(
-    State((app, permission)): State<(AppState, Permission)>,
+    State((app, permission, group)): State<(AppState, Permission, Group)>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let caller = app.sign_in.authenticate(&app, &parts).await?;
+    app.limits.person(group, &caller.identity)?;
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
     }

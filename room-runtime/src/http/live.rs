@@ -11,6 +11,7 @@ use http::request::Parts;
 use super::error::ApiError;
 use crate::channels::protocol::{PROTOCOL, TICKET_PREFIX};
 use crate::channels::socket::{self, Client};
+use crate::limits::Group;
 use crate::state::{AppState, Place};
 
 /// What a socket may hold of what comes in, and of what goes out before it must be flushed. The
@@ -30,6 +31,7 @@ pub(super) async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let caller = app.sign_in.authenticate_socket(&app, &parts, ticket(&parts.headers)?).await?;
+    app.limits.person(Group::Socket, &caller.identity)?;
     let watch = app.sign_in.watch(&app, &caller);
     let watch = watch.ok_or_else(|| ApiError::invalid_token(false))?;
     let upgrade = upgrade.map_err(|_| {

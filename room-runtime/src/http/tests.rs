@@ -1,5 +1,7 @@
 //! The router as a whole: who gets where, and which rule wins.
 
+mod limits;
+
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +79,7 @@ async fn code(response: Response) -> (StatusCode, String) {
 async fn a_stranger_gets_past_no_guarded_route() {
     let f = Fixture::new().await;
     let mut guarded = 0;
-    for (method, path, permission) in routes(&f.app).table {
+    for (method, path, permission, _) in routes(&f.app).table {
         if permission.is_none() {
             continue;
         }
@@ -107,10 +109,15 @@ async fn a_stranger_gets_past_no_guarded_route() {
 
 #[tokio::test]
 async fn every_route_asks_for_its_one_permission() {
-    let f = Fixture::new().await;
+    // Here one person is all of them, and asks more than a person may.
+    let directory = tempfile::tempdir().unwrap();
+    let off = [("ROOM_AUTH_FAILURES_PER_MINUTE", "off")];
+    let (app, server) =
+        server::for_tests_with(directory.path(), &off, Arc::new(ManualClock::default())).await;
+    let f = Fixture { app, _server: server, _directory: directory };
     let people = Role::ALL.map(Standing::Person);
     for standing in people.into_iter().chain([Standing::Service]) {
-        for (method, path, permission) in routes(&f.app).table {
+        for (method, path, permission, _) in routes(&f.app).table {
             let Some(permission) = permission else { continue };
             let token = f.app.sign_in.local.admit_for_test(standing);
             let mut request = f.request(&method, &filled(path));
@@ -129,7 +136,7 @@ async fn every_route_asks_for_its_one_permission() {
 async fn who_is_public_is_on_a_short_list() {
     let f = Fixture::new().await;
     let public = routes(&f.app).table.into_iter().filter(|row| row.2.is_none());
-    let public: Vec<_> = public.map(|(method, path, _)| format!("{method} {path}")).collect();
+    let public: Vec<_> = public.map(|(method, path, ..)| format!("{method} {path}")).collect();
     let expected = [
         "GET /healthz",
         "GET /readyz",

@@ -94,7 +94,7 @@ impl Store {
         traded: Option<(&TokenHash, Timestamp)>,
         gone: &[String],
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         if let Some((token, until)) = traded {
             let done = sqlx::query("INSERT OR IGNORE INTO traded (token, until) VALUES (?, ?)")
                 .bind(token.as_bytes().as_slice())
@@ -134,7 +134,7 @@ impl Store {
         devices: &[String],
         revoked: Option<&Revocation>,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         if let Some(revocation) = revoked {
             let (kind, name) = kind(&revocation.target);
             let not_before = Timestamp::try_from(revocation.not_before).unwrap_or(Timestamp::MAX);
@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// The disk.
     pub async fn end_everyone(&self) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM devices").execute(&mut *transaction).await?;
         sqlx::query("DELETE FROM people").execute(&mut *transaction).await?;
         transaction.commit().await?;
