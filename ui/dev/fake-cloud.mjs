@@ -119,7 +119,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
 
   function note(action, outcome, who, more = {}) {
     seq += 1;
-    const event = { seq, at: iso(more.at ?? Date.now()), action, outcome, actor: who, target: null, detail: null, ...more.fields };
+    const event = { seq, at: iso(more.at ?? Date.now()), action, outcome, intent: null, actor: who, target: null, detail: {}, ...more.fields };
     events.push(event);
     publish('activity', 'activity:event', event);
     return seq;
@@ -177,7 +177,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     if (found.expiresAt < Date.now()) return problem(response, 403, 'code_expired', 'That code is too old.');
     found.used = true;
     const entry = open(found.by.person, deviceName ?? 'Browser', found.by.device);
-    note('access.redeem', 'ok', actor(entry), { fields: { target: found.by.device } });
+    note('access.redeem', 'ok', actor(entry), { fields: { detail: { device: found.by.device } } });
     return json(response, 200, verified(entry), cookie(entry));
   }
 
@@ -203,7 +203,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
   }
 
   /** Routes of the cloud side; undefined where the common ones go on, for a caller who is let in. */
-  async function route(request, response, ask, path, url) {
+  async function route(request, response, ask, path) {
     if (ask === 'POST /api/auth/session') return trade(request, response);
     if (ask === 'POST /api/auth/pair/redeem') return redeem(request, response);
     const entry = holder(request);
@@ -233,12 +233,14 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
       note('access.end_session', 'ok', actor(entry), { fields: { target: target.device, intent } });
       return json(response, 200, { ok: true });
     }
-    if (ask === 'GET /api/activity') return activity(response, url);
-    if (ask === 'GET /api/activity.ndjson') {
-      response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Content-Disposition': 'attachment; filename="activity.ndjson"' });
-      return response.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
-    }
     return undefined;
+  }
+
+  /** Both modes have a log. */
+  function logged(response, ask, url) {
+    if (ask === 'GET /api/activity') return activity(response, url);
+    response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Content-Disposition': 'attachment; filename="room-activity.ndjson"' });
+    return response.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   }
 
   function needs(ask, path) {
@@ -250,6 +252,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
   return {
     reset,
     route,
+    logged,
     holder,
     tell,
     note,
@@ -257,7 +260,11 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     may: (entry, permission) => PERMISSIONS[entry.person.role].includes(permission),
     snapshot(channel) {
       if (channel === 'access') return { sessions: rows() };
-      if (channel === 'activity') return { events: events.slice(-50), more: events.length > 50 };
+      if (channel === 'activity') {
+        const done = new Set(events.map((event) => event.intent));
+        const shown = events.filter((event) => !done.has(event.seq));
+        return { events: shown.slice(-50), more: shown.length > 50 };
+      }
       return undefined;
     },
     /** From `POST /fake`: a person changes role, devices and events that were there before, an end from afar. */

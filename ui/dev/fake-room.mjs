@@ -371,6 +371,8 @@ function end(session, how, code, exitCode) {
     failure: code === null ? null : fail(code),
   });
   publish('providers', 'providers:auth_status', { provider: session.view.provider });
+  const detail = { method: session.view.method, status: how, ...(code === null ? {} : { reason: code }) };
+  cloud.note('provider.finished', how === 'completed' ? 'ok' : 'failed', null, { fields: { target: session.view.provider, detail } });
 }
 
 // HTTP
@@ -470,7 +472,7 @@ const server = createServer(async (request, response) => {
     });
   }
   if (hosted()) {
-    const answered = await cloud.route(request, response, ask, path, url);
+    const answered = await cloud.route(request, response, ask, path);
     if (answered !== undefined || response.writableEnded) return undefined;
     const manages = cloud.may(cloud.holder(request), 'providers.manage');
     if (ask === 'GET /api/providers/status' && !manages) {
@@ -494,8 +496,15 @@ const server = createServer(async (request, response) => {
   return common(request, response, ask, path, token);
 });
 
+const OWNER = { issuer: 'room:local', subject: 'owner', name: null, role: 'owner', device: 'browser', address: '127.0.0.0/24' };
+
 /** What both modes have, for a caller who is let in. */
 async function common(request, response, ask, path, token) {
+  const entry = hosted() ? cloud.holder(request) : null;
+  const who = entry === null ? OWNER : cloud.actor(entry);
+  const note = (action, outcome, target, detail = {}, intent = null) =>
+    cloud.note(action, outcome, who, { fields: { target, detail, intent } });
+  if (path.startsWith('/api/activity')) return cloud.logged(response, ask, new URL(request.url, origin()));
   const [, , , one, two, three] = path.split('/');
   const session = sessions.get(two);
   switch (true) {
@@ -549,7 +558,9 @@ async function common(request, response, ask, path, token) {
         await new Promise((resolve) => {
           setTimeout(resolve, 300);
         });
+        const intent = note('provider.cancel', 'intent', session.view.provider);
         end(session, 'canceled', 'canceled', null);
+        note('provider.cancel', 'ok', session.view.provider, { status: 'canceled' }, intent);
       }
       return json(response, 200, { ok: true, session: session.view });
     case one === 'sessions' && three === 'input': {
@@ -558,6 +569,7 @@ async function common(request, response, ask, path, token) {
       if (!/^[^#\s]+#[^#\s]+$/u.test(text)) {
         return problem(response, 422, 'bad_code', 'That is not the whole code. Copy all of it, including the # in the middle.');
       }
+      note('provider.input', 'ok', session.view.provider);
       change(session, { step: 'storing', awaitingInput: false, failure: null });
       if (text.startsWith('bad')) {
         later(session, 700, () => {
@@ -586,7 +598,9 @@ async function common(request, response, ask, path, token) {
       const current = sessions.get(last[one]);
       const reused = current?.view.active === true;
       const row = TABLE.find((provider) => provider.id === one);
+      const intent = note('provider.connect', 'intent', one, { method: method ?? row.methods[0].id });
       const view = reused ? current.view : begin(one, method ?? row.methods[0].id);
+      note('provider.connect', 'ok', one, { method: view.method, status: reused ? 'joined' : 'starting' }, intent);
       return json(response, 200, {
         ok: true,
         provider: one,
@@ -599,6 +613,7 @@ async function common(request, response, ask, path, token) {
     }
     case two === 'verify':
       statuses[one].checkedAt = iso(Date.now());
+      note('provider.verify', 'ok', one, { status: statuses[one].connected ? 'connected' : 'disconnected' });
       return json(response, 200, { ok: true, connected: statuses[one].connected });
     case two === 'disconnect':
       Object.assign(statuses[one], {
@@ -608,6 +623,7 @@ async function common(request, response, ask, path, token) {
         method: null,
         disconnectedAt: iso(Date.now()),
       });
+      note('provider.disconnect', 'ok', one);
       publish('providers', 'providers:updated', {});
       return json(response, 200, {
         ok: true,

@@ -1,6 +1,7 @@
 // What people do with a hosted Room: arrive, are refused, renew, pair, are ended. Walked by flows.mjs.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 export function cloudFlows({ base, say, open, id }) {
   const token = async (who = 'ada', more = {}) => {
@@ -362,6 +363,42 @@ export function cloudFlows({ base, say, open, id }) {
       await live(page);
       assert.equal(left, true);
       assert.equal(new URL(page.url()).pathname, '/providers/codex/connect');
+    },
+
+    async 'cloud: what others do shows live, an outcome in the place of its intent'() {
+      const page = await signedIn('ada', '/activity');
+      await page.waitForSelector('[data-action="access.sign_in"]');
+      const grace = await signedIn('grace', '/providers');
+      await grace.click(id('connect-codex'));
+      await page.waitForSelector('[data-action="provider.connect"][data-outcome=ok]');
+      assert.equal(await page.locator('[data-action="provider.connect"]').count(), 1);
+      assert.match(await page.textContent('[data-action="provider.connect"]'), /Codex sign-in started.*Grace Hopper/u);
+      await page.click(`label:has(${id('kind-access')})`);
+      await page.waitForSelector('[data-action="access.sign_in"]');
+      assert.equal(await page.locator('[data-action^="provider."]').count(), 0);
+      await grace.click(id('cancel'));
+      await grace.waitForSelector(id('canceled'));
+      assert.equal(await page.locator('[data-action^="provider."]').count(), 0);
+      await page.click(`label:has(${id('kind-all')})`);
+      await page.waitForSelector('[data-action="provider.finished"]');
+    },
+
+    async 'cloud: older events come by the page, and all of them as a file'() {
+      const history = Array.from({ length: 120 }, (_, index) => ['instance.start', 'ok', null, (200 - index) * 60_000]);
+      await say({ mode: 'cloud', people: { history } });
+      const page = await signedIn('ada', '/activity');
+      await page.waitForSelector(id('day'));
+      const count = () => page.locator('.event').count();
+      assert.equal(await count(), 50);
+      await page.click(id('older'));
+      await page.waitForFunction(() => document.querySelectorAll('.event').length === 100);
+      await page.click(id('older'));
+      await page.waitForFunction(() => document.querySelectorAll('.event').length === 121);
+      assert.equal(await page.locator(id('older')).count(), 0);
+      const [file] = await Promise.all([page.waitForEvent('download'), page.click(id('export'))]);
+      const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
+      assert.equal(lines.length, 121);
+      assert.equal(JSON.parse(lines[0]).action, 'instance.start');
     },
 
     async 'cloud: nothing of this machine is probed'() {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { launch } from './browser.mjs';
 import { cloudFlows } from './flows-cloud.mjs';
 
@@ -280,6 +281,17 @@ const FLOWS = {
     await page.click(id('confirm-yes'));
     await page.waitForSelector('[data-testid=provider-codex-state][data-state=disconnected]');
     assert.match(await page.textContent(id('outcome-codex')), /auth\.json/u);
+  },
+
+  async 'a local Room has its log too, and gives it as a file'() {
+    const page = await signedIn('/providers');
+    await page.click(id('connect-codex'));
+    await page.waitForSelector(id('device-code'));
+    await page.click(id('tab-activity'));
+    await page.waitForSelector('[data-action="provider.connect"]');
+    assert.match(await page.textContent('[data-action="provider.connect"]'), /Owner, browser/u);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(id('export'))]);
+    assert.match(readFileSync(await file.path(), 'utf8'), /provider\.connect/u);
   },
 
   async 'the theme is kept'() {

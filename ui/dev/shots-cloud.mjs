@@ -14,6 +14,22 @@ export function cloudScreens({ base, say, id, IN }) {
     ['bob', 'Chrome on Android', 9 * 24 * 60 * MINUTE],
   ];
 
+  const HOUR = 60 * MINUTE;
+  const HISTORY = [
+    ['instance.start', 'ok', null, 50 * HOUR],
+    ['access.refused', 'refused', null, 49 * HOUR, { actor: { address: '203.0.113.0/24' }, detail: { reason: 'code_unknown', count: 41 } }],
+    ['access.sign_in', 'ok', 'ada', 48 * HOUR],
+    ['provider.connect', 'ok', 'ada', 27 * HOUR, { target: 'codex', detail: { method: 'device', status: 'starting' } }],
+    ['provider.finished', 'failed', null, 26.8 * HOUR, { target: 'codex', detail: { status: 'failed', reason: 'device_codes_off' } }],
+    ['provider.connect', 'ok', 'ada', 26 * HOUR, { target: 'codex', detail: { method: 'device', status: 'starting' } }],
+    ['provider.finished', 'ok', null, 25.9 * HOUR, { target: 'codex', detail: { status: 'completed' } }],
+    ['instance.keys', 'ok', null, 25 * HOUR, { target: 'https://id.example.com', detail: { status: 'degraded' } }],
+    ['provider.cancel', 'ok', 'grace', 50 * MINUTE, { target: 'claude', detail: { status: 'canceled' } }],
+    ['access.end_session', 'ok', 'grace', 40 * MINUTE, { target: 'Chrome on Android' }],
+    ['provider.disconnect', 'unknown', 'ada', 9 * MINUTE, { target: 'claude' }],
+    ['provider.disconnect', 'intent', 'ada', 5 * MINUTE, { target: 'claude' }],
+  ];
+
   /** A screen of someone who arrives; `script` before, `go` after. */
   function as(who, path, go, script = {}) {
     return {
@@ -86,6 +102,17 @@ export function cloudScreens({ base, say, id, IN }) {
     }),
     'access-member': as('bob', '/access', (page) => page.waitForSelector('[data-current=true]'), { people: { devices: DEVICES } }),
     'access-admin': as('grace', '/access', (page) => page.waitForSelector(id('person-u-bob')), { people: { devices: DEVICES } }),
+    activity: as('ada', '/activity', (page) => page.waitForSelector(id('day')), { people: { history: HISTORY } }),
+    'activity-open': as('ada', '/activity', async (page) => {
+      await page.click('[data-action="provider.finished"][data-outcome=failed] summary');
+      await page.locator('[data-action="provider.finished"][data-outcome=failed]').scrollIntoViewIfNeeded();
+    }, { people: { history: HISTORY } }),
+    'activity-none': as('ada', '/activity', async (page) => {
+      await page.waitForSelector(id('day'));
+      await page.click(`label:has(${id('kind-instance')})`);
+      await page.waitForSelector(id('activity-none'));
+    }),
+    'denied-activity': as('vera', '/activity', (page) => page.waitForSelector(id('denied'))),
     offline: as('ada', '/', async (page) => {
       // The words for it come once the Room has answered.
       await page.waitForTimeout(300);

@@ -274,6 +274,15 @@ const SCREENS = {
       await page.waitForSelector(id('address'));
     },
   },
+  activity: {
+    async go(page) {
+      await link(page);
+      await page.click(id('cancel'));
+      await page.waitForSelector(id('canceled'));
+      await page.goto(`${base}/activity`);
+      await page.waitForSelector(id('day'));
+    },
+  },
   settings: {
     async go(page) {
       await page.goto(`${base}/settings`);

@@ -69,11 +69,14 @@ export type Client = ReturnType<typeof createClient>;
 export function createClient(options: ClientOptions) {
   let refused: string | null = null;
 
-  /** `as` stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here. */
+  /**
+   * `as` stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here.
+   * `raw`: the answer is text, and stays so.
+   */
   async function send(
     method: string,
     path: string,
-    { as, ...extra }: { body?: unknown; headers?: Record<string, string>; as?: Credential | null } = {},
+    { as, ...extra }: { body?: unknown; headers?: Record<string, string>; as?: Credential | null; raw?: true } = {},
   ): Promise<unknown> {
     const kept = as === undefined ? options.credential() : null;
     if (as === undefined && (kept === null || kept.id === refused)) {
@@ -102,6 +105,7 @@ export function createClient(options: ClientOptions) {
       readable = false;
     }
     if (answer.status >= 200 && answer.status < 300) {
+      if (extra.raw) return raw;
       if (!readable) throw new ApiError('unexpected', answer.status, NO_PROBLEM);
       return body;
     }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readEvent, readPage } from './activity';
 import { ApiError, createClient } from './client';
 import { loginCalls } from './login';
 import * as wire from './wire';
@@ -113,4 +114,22 @@ test('socket messages are read', () => {
   expect(login.readSession(event('ws-snapshot').data)?.lines).toHaveLength(2);
   expect(login.readSession(event('ws-status').data)).toMatchObject({ awaitingInput: true, lines: [] });
   expect(event('ws-provider').name).toBe('providers:auth_status');
+});
+
+test('the activity log is read', () => {
+  const page = readPage(json('activity'));
+  expect(page.more).toBe(true);
+  expect(page.events.map(({ seq, action, outcome, intent, actor, count }) => [seq, action, outcome, intent, actor?.name, count])).toEqual([
+    [7, 'instance.start', 'ok', null, undefined, null],
+    [8, 'access.refused', 'refused', null, null, 41],
+    [10, 'provider.connect', 'ok', 9, 'Ada', null],
+    [11, 'provider.finished', 'failed', null, undefined, null],
+  ]);
+  expect(page.events[2]).toMatchObject({ target: 'codex', detail: { method: 'device', status: 'starting' }, at: Date.parse('2026-11-20T12:00:09.250Z') });
+  for (const name of ['ws-activity-intent', 'ws-activity']) {
+    const message = wire.readMessage(golden(name));
+    if (message?.type !== 'event') throw new Error(`${name} is an event`);
+    expect([message.name, message.channel]).toEqual(['activity:event', 'activity']);
+    expect(readEvent(message.data)).toMatchObject({ action: 'provider.connect', actor: { device: 'Ada\'s phone' } });
+  }
 });

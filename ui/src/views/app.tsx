@@ -16,6 +16,7 @@ const Login = lazy(async () => (await withLogins(import('./login'))).Login);
 const Access = lazy(async () => (await import('./more')).Access);
 const Denied = lazy(async () => (await import('./denied')).Denied);
 const People = lazy(async () => (await import('./people')).People);
+const Activity = lazy(async () => (await import('./activity')).Activity);
 const Settings = lazy(async () => (await import('./more')).Settings);
 
 async function withLogins<M>(module: Promise<M>): Promise<M> {
@@ -62,7 +63,7 @@ function Routed() {
     case 'access':
       return auth.cloud() ? <People key="people" /> : <Access key="access" />;
     case 'activity':
-      return <Denied page="activity" />;
+      return auth.can('activity.read') ? <Activity key="activity" /> : <Denied page="activity" />;
     case 'settings':
       return <Settings key="settings" />;
     default:

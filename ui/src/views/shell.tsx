@@ -15,6 +15,7 @@ const TABS = [
   { id: 'overview', to: '/' },
   { id: 'providers', to: '/providers' },
   { id: 'access', to: '/access' },
+  { id: 'activity', to: '/activity' },
   { id: 'settings', to: '/settings' },
 ] as const;
 
@@ -30,7 +31,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <TopBar />
       <div class="body">
         <nav class="tabs" aria-label={t.sections}>
-          {TABS.map(({ id, to }) => (
+          {TABS.filter(({ id }) => id !== 'activity' || room.auth.can('activity.read')).map(({ id, to }) => (
             <Link key={id} to={to} aria-current={here === id ? 'page' : undefined} data-testid={`tab-${id}`}>
               <Icon name={id} />
               {t.tabs[id]}

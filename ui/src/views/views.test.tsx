@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { render, type ComponentChildren } from 'preact';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readEvent, type Event } from '../api/activity';
 import { readProviders, type Provider } from '../api/wire';
 import { readSession, type SessionView } from '../api/wire-login';
 import { createRoom } from '../state/room';
@@ -8,6 +9,7 @@ import { begin } from '../state/session';
 import { safeStorage } from '../state/storage';
 import { trustedUrl } from '../state/address';
 import { w } from '../text/login';
+import { sentenceOf, toneOf, whoOf } from './activity';
 import { CodeCard, LinkCard } from './approve';
 import { provideRoom } from './context';
 import { Ended } from './ended';
@@ -147,7 +149,53 @@ test.each([
   ['/providers/%zz/connect', { page: 'unknown' }],
   ['/providers/codex', { page: 'unknown' }],
   ['/access', { page: 'access' }],
+  ['/activity', { page: 'activity' }],
   ['/settings/x', { page: 'unknown' }],
 ])('the address %s is a page', (path, route) => {
   expect(parse(path)).toEqual(route);
 });
+
+const ACTIONS = [
+  'access.sign_in access.sign_out access.pair access.redeem access.end_session access.revoke access.backchannel_logout access.refused',
+  'provider.connect provider.input provider.cancel provider.disconnect provider.verify provider.finished',
+  'instance.start instance.stop instance.backup instance.wipe instance.keys',
+]
+  .join(' ')
+  .split(' ');
+
+test.each(ACTIONS)('%s has a sentence for every outcome', (action) => {
+  const said = ['intent', 'ok', 'refused', 'failed', 'unknown'].map((outcome) =>
+    sentenceOf(happened({ action, outcome, target: 'codex' }), 'Codex'),
+  );
+  for (const sentence of said) {
+    expect(sentence).toMatch(/^[A-Z]/u);
+    expect(sentence).not.toContain(action);
+  }
+});
+
+test('an event says why, how often, and nothing twice', () => {
+  const refused = { action: 'access.refused', outcome: 'refused', detail: { reason: 'code_unknown', count: 1041 } };
+  expect(sentenceOf(happened(refused), '')).toBe('Sign-ins refused, 1,041 times: unknown code');
+  const canceled = { action: 'provider.finished', outcome: 'failed', detail: { status: 'canceled', reason: 'canceled' } };
+  expect(sentenceOf(happened(canceled), 'Codex')).toBe('Codex sign-in ended, cancelled');
+  expect(toneOf(happened(canceled))).toBe('off');
+  const future = { action: 'moon.landed', outcome: 'ok', detail: { reason: 'of_tomorrow' } };
+  expect(sentenceOf(happened(future), '')).toBe('moon.landed: of_tomorrow');
+});
+
+test('who did it is told as far as it is known', () => {
+  const by = (actor: unknown) => whoOf(happened({ action: 'a.b', actor }).actor);
+  expect(by(null)).toBe('The Room itself');
+  expect(by({ name: 'Ada', device: 'iPhone', role: 'owner' })).toBe('Ada, iPhone');
+  expect(by({ issuer: 'room:local', subject: 'owner', device: 'browser' })).toBe('Owner, browser');
+  expect(by({ issuer: 'https://id', subject: 'u-7' })).toBe('u-7');
+  expect(by({ address: '203.0.113.0/24' })).toBe('Someone not signed in, 203.0.113.0/24');
+  expect(by({ issuer: 'https://id', subject: 'svc', role: 'control' })).toBe('Control plane');
+  expect(by({ name: 'A\u202Eda' })).toBe('Ada');
+});
+
+function happened(more: Record<string, unknown>): Event {
+  const event = readEvent({ seq: 1, at: '2026-11-20T10:00:00.000Z', outcome: 'ok', ...more });
+  if (event === null) throw new Error('the event has a number');
+  return event;
+}

@@ -1,0 +1,148 @@
+import { expect, test } from 'vitest';
+import { readEvent, readPage, type Event } from '../api/activity';
+import { createClient } from '../api/client';
+import type { ChannelHandler } from '../api/socket';
+import { createActivity, MAX_EVENTS, merged } from './activity';
+
+const raw = (seq: number, more: Record<string, unknown> = {}) => ({
+  seq,
+  at: '2026-11-20T10:00:00.000Z',
+  action: 'provider.connect',
+  outcome: 'ok',
+  intent: null,
+  actor: null,
+  target: 'codex',
+  detail: {},
+  ...more,
+});
+const event = (seq: number, more: Record<string, unknown> = {}): Event => {
+  const read = readEvent(raw(seq, more));
+  if (read === null) throw new Error('the event has a number');
+  return read;
+};
+const EMPTY = { events: [], more: false };
+const seqs = (log: { events: Event[] } | null) => log?.events.map(({ seq }) => seq);
+
+test('an outcome stands where its intent stood, whichever comes first', () => {
+  const intent = event(1, { outcome: 'intent' });
+  const outcome = event(3, { intent: 1 });
+  expect(seqs(merged(merged(EMPTY, [intent, event(2)]), [outcome]))).toEqual([3, 2]);
+  expect(seqs(merged(merged(EMPTY, [outcome]), [event(2), intent]))).toEqual([3, 2]);
+  expect(seqs(merged(merged(EMPTY, [outcome]), [outcome]))).toEqual([3]);
+});
+
+test('only so many are kept, and that there are more is not forgotten', () => {
+  const log = merged(EMPTY, Array.from({ length: MAX_EVENTS + 5 }, (_, index) => event(index + 1)));
+  expect([log.events.length, log.events.at(-1)?.seq, log.more]).toEqual([MAX_EVENTS, 6, true]);
+});
+
+test('what is odd is left out, and what is missing is neutral', () => {
+  const page = readPage({ events: [raw(1), { seq: 'x' }, null, { seq: 2, action: 'a.b', detail: { reason: 'r', count: 3, at: {} } }], more: 1 });
+  expect(page.more).toBe(false);
+  expect(page.events[1]).toEqual({
+    seq: 2,
+    at: 0,
+    action: 'a.b',
+    outcome: 'unknown',
+    intent: null,
+    actor: null,
+    target: null,
+    detail: { reason: 'r' },
+    count: 3,
+  });
+});
+
+function setUp(answers: Record<string, unknown>) {
+  const asked: string[] = [];
+  const held: (() => void)[] = [];
+  const state = { hold: false, status: 200 };
+  let handler: ChannelHandler | null = null;
+  const client = createClient({
+    fetch: async (path) => {
+      asked.push(path);
+      if (state.hold) await new Promise<void>((resolve) => held.push(resolve));
+      return { status: state.status, headers: { get: () => null }, text: async () => JSON.stringify(answers[path] ?? { events: [], more: false }) };
+    },
+    credential: () => ({ id: '1', bearer: null }),
+    onRefused: () => {},
+  });
+  const activity = createActivity({
+    client,
+    link: {
+      subscribe: (_, given) => {
+        handler = given;
+        return () => {
+          handler = null;
+        };
+      },
+    },
+  });
+  const settle = () =>
+    new Promise((resolve) => {
+      setTimeout(resolve, 0);
+    });
+  return { activity, asked, state, held, settle, tell: () => handler };
+}
+
+test('pages go back in time, and the end is known', async () => {
+  const { activity, asked, settle } = setUp({
+    '/api/activity': { events: [raw(8), raw(9)], more: true },
+    '/api/activity?before=8': { events: [raw(6), raw(7)], more: false },
+  });
+  activity.open();
+  await settle();
+  await activity.older();
+  expect(seqs(activity.log.value)).toEqual([9, 8, 7, 6]);
+  expect(activity.log.value?.more).toBe(false);
+  expect(asked).toEqual(['/api/activity', '/api/activity?before=8']);
+});
+
+test('what the channel tells before the first page is there is not lost', async () => {
+  const { activity, state, held, settle, tell } = setUp({ '/api/activity': { events: [raw(1)], more: false } });
+  state.hold = true;
+  activity.open();
+  tell()?.event('activity:event', raw(2));
+  held[0]?.();
+  await settle();
+  expect(seqs(activity.log.value)).toEqual([2, 1]);
+});
+
+test('a kind shows its own alone, also of what comes live; a late answer to another kind is dropped', async () => {
+  const { activity, state, held, settle, tell } = setUp({
+    '/api/activity': { events: [raw(1), raw(2, { action: 'access.pair' })], more: false },
+    '/api/activity?kind=access': { events: [raw(2, { action: 'access.pair' })], more: false },
+  });
+  state.hold = true;
+  activity.open();
+  activity.choose('access');
+  held[1]?.();
+  await settle();
+  held[0]?.();
+  await settle();
+  expect(seqs(activity.log.value)).toEqual([2]);
+  tell()?.event('activity:event', raw(3));
+  tell()?.event('activity:event', raw(4, { action: 'access.sign_out' }));
+  expect(seqs(activity.log.value)).toEqual([4, 2]);
+});
+
+test('after a gap only what is known to be whole is shown', async () => {
+  const { activity, settle, tell } = setUp({ '/api/activity': { events: [raw(1), raw(2)], more: false } });
+  activity.open();
+  await settle();
+  tell()?.snapshot({ events: [raw(2), raw(3)], more: true });
+  expect(seqs(activity.log.value)).toEqual([3, 2, 1]);
+  tell()?.snapshot({ events: [raw(90), raw(91)], more: true });
+  expect(seqs(activity.log.value)).toEqual([91, 90]);
+  expect(activity.log.value?.more).toBe(true);
+});
+
+test('a failure is told, and the next answer ends it', async () => {
+  const { activity, state, settle } = setUp({});
+  state.status = 503;
+  activity.open();
+  await settle();
+  expect([activity.error.value?.status, activity.log.value]).toEqual([503, null]);
+  state.status = 200;
+  await activity.load();
+  expect([activity.error.value, activity.log.value?.events]).toEqual([null, []]);
+});

@@ -1,0 +1,137 @@
+// The words of the activity log: a plain sentence for each thing that can happen, and how it went.
+
+/** `ok` is also said where an outcome has no words of its own; `name` is the provider or the device. */
+interface Sentences {
+  ok: (name: string) => string;
+  intent?: (name: string) => string;
+  refused?: (name: string) => string;
+  failed?: (name: string) => string;
+}
+
+const sentences: Record<string, Sentences> = {
+  'access.sign_in': { ok: () => 'Signed in', intent: () => 'Signing in', failed: () => 'Could not be signed in', refused: () => 'Sign-in refused' },
+  'access.sign_out': { ok: () => 'Signed out' },
+  'access.pair': { ok: () => 'Pairing code made', failed: () => 'Pairing code could not be made' },
+  'access.redeem': { ok: () => 'Device added by pairing code', refused: () => 'Pairing code refused' },
+  'access.end_session': {
+    ok: (name) => `Device signed out: ${name}`,
+    intent: (name) => `Signing out a device: ${name}`,
+    refused: (name) => `Device not signed out: ${name}`,
+  },
+  'access.revoke': { ok: (name) => `Access ended: ${name}`, intent: (name) => `Ending access: ${name}`, refused: () => 'Ending of access refused' },
+  'access.backchannel_logout': { ok: () => 'Signed out by the sign-in service', refused: () => 'Sign-out by the sign-in service refused' },
+  'access.refused': { ok: () => 'Sign-ins refused' },
+  'provider.connect': {
+    ok: (name) => `${name} sign-in started`,
+    intent: (name) => `${name} sign-in is starting`,
+    failed: (name) => `${name} sign-in could not start`,
+    refused: (name) => `${name} sign-in was not started`,
+  },
+  'provider.input': {
+    ok: (name) => `Code pasted for ${name}`,
+    intent: (name) => `Pasting a code for ${name}`,
+    refused: (name) => `Pasted code for ${name} not taken`,
+  },
+  'provider.cancel': { ok: (name) => `${name} sign-in cancelled`, intent: (name) => `Cancelling the ${name} sign-in` },
+  'provider.disconnect': {
+    ok: (name) => `${name} disconnected`,
+    intent: (name) => `Disconnecting ${name}`,
+    failed: (name) => `${name} could not be disconnected`,
+  },
+  'provider.verify': { ok: (name) => `${name} checked`, failed: (name) => `${name} could not be checked` },
+  'provider.finished': { ok: (name) => `${name} connected`, failed: (name) => `${name} sign-in failed` },
+  'instance.start': { ok: () => 'Room started' },
+  'instance.stop': { ok: () => 'Room stopped' },
+  'instance.backup': { ok: () => 'Backup made', intent: () => 'Making a backup', failed: () => 'Backup failed', refused: () => 'Backup refused' },
+  'instance.wipe': { ok: () => 'Room wiped', intent: () => 'Wiping the Room', failed: () => 'Wipe failed', refused: () => 'Wipe refused' },
+  'instance.keys': { ok: () => 'Keys of a sign-in service changed' },
+};
+
+export const activity = {
+  title: 'Activity',
+  sentences,
+  /** More exact than the sentence: `action status`. */
+  byStatus: {
+    'provider.connect joined': (name: string) => `${name} sign-in joined`,
+    'provider.verify connected': (name: string) => `${name} checked: signed in`,
+    'provider.verify disconnected': (name: string) => `${name} checked: not signed in`,
+    'provider.finished canceled': (name: string) => `${name} sign-in ended, cancelled`,
+    'provider.finished timeout': (name: string) => `${name} sign-in ran out of time`,
+    'instance.keys degraded': () => 'Keys of a sign-in service are out of reach',
+    'instance.keys stale': () => 'Keys of a sign-in service are too old',
+    'instance.keys none': () => 'No keys of a sign-in service',
+    'instance.keys fresh': () => 'Keys of a sign-in service are back',
+    'instance.keys back': () => 'Keys of a sign-in service are back',
+  } as Record<string, (name: string) => string>,
+  unfinished: (sentence: string) => `${sentence}: how it went is not known`,
+  times: (sentence: string, count: string) => `${sentence}, ${count} times`,
+  because: (sentence: string, reason: string) => `${sentence}: ${reason}`,
+  reasons: {
+    expired: 'time was up',
+    network: 'no network',
+    canceled: 'cancelled',
+    code_unknown: 'unknown code',
+    code_used: 'code used before',
+    code_expired: 'code too old',
+    token_used: 'link used before',
+    token_too_old: 'link too old',
+    token_expired: 'link expired',
+    invalid_token: 'token not valid',
+    wrong_instance: 'token for another Room',
+    sign_in_required: 'no valid sign-in',
+    not_allowed: 'role does not allow it',
+    not_installed: 'not installed',
+    would_sign_out: 'it would have signed out first',
+    no_answer: 'no answer',
+    not_begun: 'it was not begun',
+    still_signed_in: 'still signed in',
+    refused: 'the provider refused',
+    program_died: 'the program stopped',
+    server_restarted: 'the Room restarted',
+    device_codes_off: 'device codes are turned off',
+    rate_limited: 'too many tries',
+    too_many_requests: 'too many tries',
+    policy: 'the workspace does not allow it',
+    not_signed_in: 'not signed in afterwards',
+    cannot_store: 'could not be stored',
+    launch_failed: 'the program could not be started',
+    timeout: 'time was up',
+  } as Record<string, string>,
+
+  room: 'The Room itself',
+  someone: 'Someone not signed in',
+  owner: 'Owner',
+  service: 'Control plane',
+  who: (name: string, device: string | null) => (device === null ? name : `${name}, ${device}`),
+  roles: { owner: 'Owner', admin: 'Admin', member: 'Member', viewer: 'Viewer', control: 'Control plane' } as Record<string, string>,
+  outcomes: { intent: 'under way', ok: 'done', refused: 'refused', failed: 'failed', unknown: 'not known' } as Record<string, string>,
+
+  filter: 'Show',
+  kinds: { all: 'All', access: 'Sign-ins', provider: 'Providers', instance: 'Room' },
+  older: 'Show older',
+  loadingOlder: 'Loading…',
+  end: 'That is all.',
+  none: 'Nothing has happened yet.',
+  noneOfKind: 'Nothing of this kind has happened yet.',
+  export: 'Export all',
+  exporting: 'Exporting…',
+  exportHelp: 'One event a line, as JSON. No codes or secrets are in it.',
+  today: 'Today',
+  yesterday: 'Yesterday',
+
+  details: {
+    at: 'When',
+    who: 'Who',
+    role: 'Role',
+    device: 'Device',
+    address: 'From',
+    issuer: 'Signed in by',
+    subject: 'Id there',
+    target: 'What',
+    method: 'Way',
+    outcome: 'Result',
+    reason: 'Reason',
+    about: 'About',
+    action: 'Event',
+  },
+};

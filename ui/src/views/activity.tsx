@@ -1,0 +1,220 @@
+// What happened on this Room: a sentence an event, by day, newest first.
+
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { EXPORT_PATH, type Actor, type Event, type Kind } from '../api/activity';
+import { ApiError } from '../api/client';
+import { createActivity, type Activity as State } from '../state/activity';
+import { plain } from '../state/plain';
+import { clockTime, dayTime, t } from '../text';
+import { w } from '../text/activity';
+import styles from '../styles/activity.css?inline';
+import { useRoom } from './context';
+import { ErrorNote, Facts, Mark, Page, Skeleton, type Tone } from './parts';
+import { adopt } from './sheet';
+
+adopt(styles);
+
+const KINDS: (Kind | null)[] = [null, 'access', 'provider', 'instance'];
+
+export function Activity() {
+  const room = useRoom();
+  const state = useMemo(() => createActivity({ client: room.client, link: room.link }), [room]);
+  useEffect(() => state.open(), [state]);
+  const log = state.log.value;
+  const kind = state.kind.value;
+  return (
+    <Page title={w.title} testid="activity">
+      <fieldset class="segments kinds">
+        <legend class="sr">{w.filter}</legend>
+        <div>
+          {KINDS.map((one) => (
+            <label key={one}>
+              <input
+                type="radio"
+                name="kind"
+                data-testid={`kind-${one ?? 'all'}`}
+                checked={kind === one}
+                onChange={() => state.choose(one)}
+              />
+              <span>{w.kinds[one ?? 'all']}</span>
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      {state.error.value !== null && <ErrorNote error={state.error.value} retry={() => void state.load()} />}
+      {log === null && state.error.value === null && <Skeleton />}
+      {log?.events.length === 0 && (
+        <p class="lead muted" data-testid="activity-none">
+          {kind === null ? w.none : w.noneOfKind}
+        </p>
+      )}
+      {log !== null && days(log.events, room.clockOffset.value).map(([day, events]) => <Day key={day} day={day} events={events} />)}
+      {log !== null && log.events.length > 0 && <Older state={state} more={log.more} />}
+      {log !== null && log.events.length > 0 && <Export state={state} />}
+    </Page>
+  );
+}
+
+/** Events of one day of the reader's own time, in order. */
+function days(events: Event[], offset: number): [string, Event[]][] {
+  const groups = new Map<string, Event[]>();
+  for (const event of events) {
+    const day = new Date(event.at - offset).toDateString();
+    const group = groups.get(day);
+    if (group === undefined) groups.set(day, [event]);
+    else group.push(event);
+  }
+  return [...groups];
+}
+
+const dayFormat = new Intl.DateTimeFormat(navigator.language.startsWith(t.lang) ? navigator.language : t.lang, { dateStyle: 'full' });
+
+function Day({ day, events }: { day: string; events: Event[] }) {
+  const room = useRoom();
+  const at = Date.parse(day);
+  const today = new Date(room.now());
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1).toDateString();
+  const name = day === today.toDateString() ? w.today : day === yesterday ? w.yesterday : dayFormat.format(at);
+  return (
+    <section class="card day" aria-label={name} data-testid="day">
+      <h2>{name}</h2>
+      <ul>
+        {events.map((event) => (
+          // An outcome stands where its intent stood, and stays open if that was.
+          <Row key={event.intent ?? event.seq} event={event} offset={room.clockOffset.value} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Row({ event, offset }: { event: Event; offset: number }) {
+  const [open, setOpen] = useState(false);
+  const sentence = sentenceOf(event, providerName(event.target));
+  return (
+    <li>
+      <details class="event" open={open} onToggle={(toggled) => setOpen(toggled.currentTarget.open)} data-testid={`event-${event.seq}`} data-action={event.action} data-outcome={event.outcome}>
+        <summary>
+          <span class="what">
+            {sentence}
+            <span class="hint block">{whoOf(event.actor)}</span>
+          </span>
+          <Mark tone={toneOf(event)}>
+            <span class="sr">{w.outcomes[event.outcome]}, </span>
+            <span class="at">{clockTime(event.at - offset)}</span>
+          </Mark>
+        </summary>
+        {open && <Details event={event} offset={offset} />}
+      </details>
+    </li>
+  );
+}
+
+function providerName(target: string | null): string {
+  const row = useRoom().providers.table.value?.find(({ id }) => id === target);
+  return plain(row?.name ?? target ?? '');
+}
+
+export function sentenceOf(event: Event, name: string): string {
+  const known = w.sentences[event.action];
+  const { status, reason } = event.detail;
+  const how = event.outcome === 'unknown' ? 'intent' : event.outcome;
+  let said = w.byStatus[`${event.action} ${status}`]?.(name) ?? (known?.[how] ?? known?.ok)?.(name) ?? plain(event.action);
+  if (event.outcome === 'unknown') said = w.unfinished(said);
+  if (event.count !== null && event.count > 1 && event.action === 'access.refused')
+    said = w.times(said, new Intl.NumberFormat(t.lang).format(event.count));
+  // A reason that says the same again is left out.
+  const again = reason === 'canceled' || status === 'timeout' || status === 'canceled';
+  return reason === undefined || again ? said : w.because(said, w.reasons[reason] ?? plain(reason));
+}
+
+export function whoOf(actor: Actor | null): string {
+  if (actor === null) return w.room;
+  const device = actor.device === null ? actor.address : plain(actor.device);
+  if (actor.role === 'control') return w.who(w.service, actor.address);
+  const name = actor.name ?? (actor.issuer?.startsWith('room:') === true ? w.owner : actor.subject);
+  return name === null ? w.who(w.someone, device) : w.who(plain(name), device);
+}
+
+const ENDS = ['access.sign_out', 'access.end_session', 'provider.cancel', 'provider.disconnect', 'instance.stop'];
+const BEGINS = ['provider.connect', 'provider.input', 'access.pair'];
+
+export function toneOf({ action, outcome, detail }: Event): Tone {
+  if (outcome === 'intent' || outcome === 'unknown') return 'wait';
+  if (detail['status'] === 'canceled') return 'off';
+  if (outcome !== 'ok' || action === 'access.refused' || ['degraded', 'stale', 'none'].includes(detail['status'] ?? '')) return 'bad';
+  return ENDS.includes(action) || detail['status'] === 'disconnected' ? 'off' : BEGINS.includes(action) ? 'wait' : 'good';
+}
+
+function Details({ event, offset }: { event: Event; offset: number }) {
+  const room = useRoom();
+  const { actor, detail } = event;
+  const shown = (value: string | null | undefined) => (value == null ? null : plain(value));
+  return (
+    <Facts
+      rows={[
+        [w.details.at, dayTime(event.at - offset, room.now())],
+        [w.details.who, shown(actor?.name)],
+        [w.details.role, actor?.role == null ? null : (w.roles[actor.role] ?? plain(actor.role))],
+        [w.details.device, shown(actor?.device)],
+        [w.details.address, shown(actor?.address)],
+        [w.details.issuer, shown(actor?.issuer)],
+        [w.details.subject, shown(actor?.subject)],
+        [w.details.target, shown(event.target)],
+        [w.details.about, shown([detail['device'], detail['subject'], detail['role']].filter(Boolean).join(', '))],
+        [w.details.method, shown(detail['method'])],
+        [w.details.outcome, w.outcomes[event.outcome] ?? plain(event.outcome)],
+        [w.details.reason, shown(detail['reason'])],
+        [w.details.action, <span class="mono">{`${plain(event.action)} #${event.seq}`}</span>],
+      ]}
+    />
+  );
+}
+
+function Older({ state, more }: { state: State; more: boolean }) {
+  const busy = state.busy.value === 'older';
+  if (!more) return <p class="hint under">{w.end}</p>;
+  return (
+    <button type="button" class="button wide" data-testid="older" disabled={state.busy.value !== null} onClick={() => void state.older()}>
+      {busy ? w.loadingOlder : w.older}
+    </button>
+  );
+}
+
+/** With a cookie a link will do; a bearer cannot go along with one. */
+function Export({ state }: { state: State }) {
+  const { auth } = useRoom();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ApiError | null>(null);
+  const save = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      const address = URL.createObjectURL(new Blob([await state.all()], { type: 'application/x-ndjson' }));
+      const link = document.createElement('a');
+      link.href = address;
+      link.download = 'room-activity.ndjson';
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    } catch (reason) {
+      if (!(reason instanceof ApiError)) throw reason;
+      setError(reason);
+    }
+    setBusy(false);
+  };
+  return (
+    <div class="export">
+      {auth.credential()?.bearer === null ? (
+        <a class="button" href={EXPORT_PATH} download="room-activity.ndjson" data-testid="export">
+          {w.export}
+        </a>
+      ) : (
+        <button type="button" class="button" data-testid="export" disabled={busy} onClick={() => void save()}>
+          {busy ? w.exporting : w.export}
+        </button>
+      )}
+      <p class="hint">{w.exportHelp}</p>
+      {error !== null && <ErrorNote error={error} testid="export-error" />}
+    </div>
+  );
+}
