@@ -172,9 +172,9 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     const { code, deviceName } = await read(request);
     if (script.trade === 'limited') return problem(response, 429, 'too_many_requests', 'Too many tries.', { 'Retry-After': '42' });
     const found = [...codes.values()].find((one) => one.code.replace('-', '') === code || one.secret === code);
-    if (found === undefined) return problem(response, 403, 'code_unknown', 'There is no such code.');
-    if (found.used) return problem(response, 403, 'code_used', 'That code was used.');
-    if (found.expiresAt < Date.now()) return problem(response, 403, 'code_expired', 'That code is too old.');
+    if (found === undefined) return problem(response, 401, 'code_unknown', 'There is no such code.');
+    if (found.used) return problem(response, 401, 'code_used', 'That code was used.');
+    if (found.expiresAt < Date.now()) return problem(response, 401, 'code_expired', 'That code is too old.');
     found.used = true;
     const entry = open(found.by.person, deviceName ?? 'Browser', found.by.device);
     note('access.redeem', 'ok', actor(entry), { fields: { detail: { device: found.by.device } } });
@@ -185,7 +185,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     const letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
     const typed = [...randomBytes(10)].map((byte) => letters[byte & 31]).join('');
     const code = `${typed.slice(0, 5)}-${typed.slice(5)}`;
-    const one = { code, secret: random(16), by: entry, used: false, expiresAt: Date.now() + (script.pairMs ?? 180_000) };
+    const one = { code, secret: random(32), by: entry, used: false, expiresAt: Date.now() + (script.pairMs ?? 180_000) };
     codes.set(code, one);
     note('access.pair', 'ok', actor(entry));
     return json(response, 200, { code, url: `${origin()}/#pair=${one.secret}`, expiresAt: iso(one.expiresAt) });

@@ -36,7 +36,8 @@ export function claims(token: string): Claims {
 
 /** Crockford's 32: no I, L, O and U. */
 const TYPED = /^[0-9A-HJKMNP-TV-Z]{10}$/u;
-const LINKED = /^[A-Za-z0-9_-]{22}$/u;
+/** 128 bits or more. */
+const LINKED = /^[A-Za-z0-9_-]{22,64}$/u;
 
 /** What is sent for a code that was typed, or for a link that was pasted; null if it can be neither. */
 export function pairingCode(entered: string): string | null {

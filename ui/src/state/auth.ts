@@ -122,7 +122,6 @@ export function createAuth(client: Client, platform: AuthPlatform) {
     else if (error.kind === 'unexpected') out('unexpected', error);
     else if (error.status === 429) out('limited', error);
     else if (error.status === 403 && error.code === 'not_allowed') out('role_refused', error);
-    else if (error.status === 403 && error.code.startsWith('code_')) out(refused, error);
     else if (error.status === 403 || error.status === 421) out('page_refused', error);
     else if (error.status === 400 || error.status === 401 || error.status === 410 || error.status === 422) out(refused, error);
     else out('unexpected', error);
