@@ -180,7 +180,7 @@ impl Devices {
     /// Everyone's devices, in the order of their sign-ins.
     pub fn all(&self) -> Vec<(&Device, &Person)> {
         let mut all: Vec<_> = self.by_id.keys().filter_map(|id| self.get(id)).collect();
-        all.sort_by_key(|(device, _)| device.created_at);
+        all.sort_by(|(a, _), (b, _)| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         all
     }
 

@@ -35,6 +35,11 @@ pub(super) fn pair(directory: &Path, asked: &Pair) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+        answer @ Err(_) => {
+            let code = not_given(directory, answer);
+            say(PAIR_LOCALLY);
+            code
+        }
         answer => not_given(directory, answer),
     }
 }

@@ -1,5 +1,6 @@
 //! The router as a whole: who gets where, and which rule wins.
 
+mod cloud;
 mod limits;
 
 use std::net::{TcpListener, TcpStream};
