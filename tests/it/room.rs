@@ -25,6 +25,8 @@ impl Room {
 
     pub(crate) async fn from(setup: Setup) -> Self {
         let clis = fake_clis().unwrap();
+        // A test looks at a sign-in more often than any page.
+        let setup = setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "off");
         let setup = setup.search(&format!("{}:/usr/bin:/bin", clis.path().display()));
         let control = Control::new(setup.home().path());
         Self { app: setup.start().await.unwrap(), control, _clis: clis }
