@@ -149,11 +149,12 @@ impl IntoResponse for AuthRejection {
             StatusCode::TOO_MANY_REQUESTS => ("too_many_attempts", "Too many failed attempts"),
             _ => ("auth_unavailable", "Sign-in cannot be checked at the moment"),
         };
-        let body = json!({
-            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(),
-            "code": code, "detail": detail, "error": detail,
-        });
-        let mut response = (status, body.to_string()).into_response();
+        let (title, number) = (status.canonical_reason().unwrap_or_default(), status.as_u16());
+        // Every part is a text of ours, without anything to escape.
+        let body = format!(
+            r#"{{"type":"about:blank","title":"{title}","status":{number},"code":"{code}","detail":"{detail}","error":"{detail}"}}"#
+        );
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem);
@@ -328,17 +329,20 @@ struct Attempt {
 
 /// One line a refusal: who it claims to be, never the token.
 fn log(error: &AuthError, address: IpAddr, path: &str) {
-    let (reason, detail) = (error.reason().code(), error.detail());
+    let reason = error.reason().code();
     match error {
         AuthError::Missing => tracing::debug!(reason, %address, path, "refused"),
         AuthError::Unavailable { .. } => tracing::warn!(reason, %address, path, "cannot verify"),
-        _ => {
-            let detail = detail.cloned().unwrap_or_else(|| Detail::of(error.reason()));
+        AuthError::BadRequest(detail)
+        | AuthError::Expired(detail)
+        | AuthError::Invalid(detail)
+        | AuthError::Forbidden(detail) => {
             let Detail { issuer, kid, thumbprint, token_id, .. } = detail;
             tracing::info!(
                 reason, %address, path, ?issuer, ?kid, ?thumbprint, ?token_id, "refused"
             );
         }
+        AuthError::Limited { .. } => tracing::info!(reason, %address, path, "refused"),
     }
 }
 

@@ -86,14 +86,21 @@ fn bad_request(reason: Reason) -> AuthError {
     AuthError::BadRequest(Detail::of(reason))
 }
 
-/// The value of a header that may occur once at most.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, AuthError> {
+/// A header that may occur once at most.
+fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, AuthError> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(bad_request(Reason::SeveralCredentials));
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(bad_request(Reason::SeveralCredentials)),
+        (value, None) => Ok(value),
     }
-    text(value).map(Some)
+}
+
+/// Its value.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, AuthError> {
+    only(headers, name)?.map(text).transpose()
 }
 
 fn text(value: &HeaderValue) -> Result<&str, AuthError> {
@@ -102,16 +109,25 @@ fn text(value: &HeaderValue) -> Result<&str, AuthError> {
 
 /// RFC 6750, section 2.1. Another scheme is no bearer and counts as none (section 3.1).
 fn authorization(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
-    let Some(value) = single(headers, &header::AUTHORIZATION)? else { return Ok(None) };
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Ok(None);
+    let Some(value) = only(headers, &header::AUTHORIZATION)? else { return Ok(None) };
+    let bytes = value.as_bytes();
+    let scheme = bytes.split(|&byte| byte == b' ').next().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return text(value).map(|_| None);
     }
-    let token = token.trim_start_matches(' ');
-    if token.is_empty() || token.contains([' ', '\t', ',']) {
-        return Err(bad_request(Reason::AuthorizationHeader));
+    let token = &bytes[scheme.len()..];
+    let spaces = token.iter().take_while(|&&byte| byte == b' ').count();
+    let token = &token[spaces..];
+    // Asked first: what is too long is not looked at.
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(bad_request(Reason::Oversized));
     }
-    Ok(Some(token.to_owned()))
+    let is_token =
+        !token.is_empty() && token.iter().all(|&byte| byte.is_ascii_graphic() && byte != b',');
+    match std::str::from_utf8(token) {
+        Ok(token) if is_token => Ok(Some(token.to_owned())),
+        _ => Err(bad_request(Reason::AuthorizationHeader)),
+    }
 }
 
 fn subprotocol(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
@@ -216,6 +232,12 @@ mod tests {
             bearer(&[("authorization", value)], Err(Reason::AuthorizationHeader));
         }
         bearer(&[("authorization", "Bearer \u{e9}")], Err(Reason::AuthorizationHeader));
+        bearer(&[("authorization", "Basic \u{e9}")], Err(Reason::AuthorizationHeader));
+        bearer(&[("authorization", "Bearer a\tb")], Err(Reason::AuthorizationHeader));
+        let longest = "a".repeat(MAX_TOKEN_BYTES);
+        bearer(&[("authorization", &format!("Bearer {longest}"))], Ok(Some(&longest)));
+        bearer(&[("authorization", &format!("Bearer {longest}a"))], Err(Reason::Oversized));
+        bearer(&[("authorization", &format!("Negotiate {longest}a"))], Ok(None));
         bearer(
             &[("authorization", "Bearer a"), ("authorization", "Bearer a")],
             Err(Reason::SeveralCredentials),

@@ -159,6 +159,10 @@ const LOG_CHARACTERS: usize = 64;
 impl LogText {
     /// Cuts and escapes.
     pub fn new(text: &str) -> Self {
+        let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && !b"\"'\\".contains(&byte);
+        if text.len() <= LOG_CHARACTERS && text.bytes().all(is_plain) {
+            return Self(text.into());
+        }
         let mut characters = text.chars();
         let head: String = characters.by_ref().take(LOG_CHARACTERS).collect();
         let mut safe = head.escape_default().to_string();
@@ -322,6 +326,10 @@ mod tests {
     fn text_from_outside_is_cut_and_escaped() {
         assert_eq!(LogText::new("kid-1").as_str(), "kid-1");
         assert_eq!(LogText::new("a\r\nb\0\"\u{202e}").as_str(), "a\\r\\nb\\u{0}\\\"\\u{202e}");
+        assert_eq!(LogText::new(r#"it's "\""#).as_str(), r#"it\'s \"\\\""#);
+        let full = "x".repeat(64);
+        assert_eq!(LogText::new(&full).as_str(), full);
+        assert_eq!(LogText::new(&format!("{full}x")).as_str(), format!("{full}…"));
         let long = LogText::new(&"x".repeat(1000));
         assert_eq!(long.as_str(), format!("{}…", "x".repeat(64)));
     }

@@ -166,6 +166,21 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_set_fits_and_more_is_not_read() {
+        let folder = folder();
+        let disk = DiskCopy::new(folder.path().join("keys"));
+        let (source, etag) = ("s".repeat(4096), Some("e".repeat(4096)));
+        let document = vec![b' '; MAX_DOCUMENT_BYTES];
+        let largest = SavedSet { etag, document, ..saved() };
+        disk.save(&source, &largest).unwrap();
+        assert_eq!(disk.load(&source).unwrap(), Some(largest.clone()));
+        let document = vec![b' '; 10 * MAX_DOCUMENT_BYTES];
+        disk.save(&source, &SavedSet { document, ..largest }).unwrap();
+        let read = disk.load(&source).unwrap().unwrap().document.len();
+        assert!((MAX_DOCUMENT_BYTES..300 * 1024).contains(&read), "{read}");
+    }
+
+    #[test]
     fn a_file_of_another_endpoint_is_not_used() {
         let folder = folder();
         let disk = DiskCopy::new(folder.path().join("keys"));

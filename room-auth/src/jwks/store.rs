@@ -283,19 +283,22 @@ impl KeyStore {
     /// Waits until the keys may have changed on behalf of an unknown key id. `false` means that
     /// there is nothing to wait for.
     pub(crate) async fn wait_for(&self, kid: &str) -> bool {
-        let mut tally = self.tally.subscribe();
-        let before = *tally.borrow_and_update();
-        let ask = {
+        let (mut tally, before) = {
             let mut control = self.control();
             let ask = control.missing.ask(kid, self.clock.monotonic());
-            control.asked |= ask == Ask::Fetch;
-            ask
+            match ask {
+                Ask::Refuse => return false,
+                Ask::Fetch => control.asked = true,
+                Ask::Join => {}
+            }
+            // Under the lock, so that the fetch that was asked for cannot be over already.
+            let mut tally = self.tally.subscribe();
+            let before = *tally.borrow_and_update();
+            if ask == Ask::Fetch {
+                self.wake.notify_one();
+            }
+            (tally, before)
         };
-        match ask {
-            Ask::Refuse => return false,
-            Ask::Fetch => self.wake.notify_one(),
-            Ask::Join => {}
-        }
         let _waiter = Waiter { store: self, kid, before };
         let _late = tokio::time::timeout(WAIT_FOR_KEY, tally.changed()).await;
         true
@@ -328,7 +331,7 @@ impl KeyStore {
                 None
             }
         };
-        drop(control);
+        // Still under the lock: who asks from here on waits for the next fetch.
         self.tally.send_modify(|tally| {
             tally.over += 1;
             tally.good += u64::from(is_good);

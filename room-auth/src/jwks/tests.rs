@@ -282,7 +282,13 @@ fn a_document_is_bounded_and_strict() {
         assert_eq!(parse(text), Some(KeySetFault::NoKeysArray), "{text}");
     }
     assert_eq!(parse(r#"{"keys":[]}"#), Some(KeySetFault::NoUsableKey(Vec::new())));
-    assert_eq!(parse(&" ".repeat(MAX_DOCUMENT_BYTES + 1)), Some(KeySetFault::Oversized));
+    let padded = |length: usize| {
+        let document = json!({ "keys": [key] }).to_string();
+        let space = " ".repeat(length - document.len());
+        KeySet::parse((document + &space).as_bytes()).map(|parsed| parsed.keys.len())
+    };
+    assert_eq!(padded(256 * 1024), Ok(1));
+    assert_eq!(padded(256 * 1024 + 1), Err(KeySetFault::Oversized));
     let many = |count: usize| {
         let keys: Vec<_> = (0..count).map(|n| with(key.clone(), "kid", n.to_string())).collect();
         set(&keys).map(|parsed| parsed.keys.len())

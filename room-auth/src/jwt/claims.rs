@@ -46,10 +46,11 @@ pub(crate) struct Dates {
     pub(crate) expires_at: u64,
 }
 
-/// The `iss` of a payload that may not be proven yet: it only selects whose keys are tried.
+/// The `iss` of a payload that may not be proven yet: it only selects whose keys are tried. No
+/// policy has a blank one.
 pub(crate) fn issuer<'c>(claims: &'c Object<'_>) -> Result<&'c str, Reason> {
     match claims.get("iss") {
-        Some(Value::String(issuer)) if !issuer.is_empty() => Ok(issuer),
+        Some(Value::String(issuer)) => Ok(issuer),
         _ => Err(Reason::UnknownIssuer),
     }
 }

@@ -102,6 +102,7 @@ fn the_legacy_issuer_keeps_the_other_rules() {
         assert_eq!(check(name, value.clone()).err(), Some(reason), "{name} {value:?}");
     }
     assert!(check("exp", Some(json!(now + day))).is_ok());
+    assert!(check("exp", Some(json!(now + day + 30))).is_ok(), "the leeway counts here, too");
     for (role, expected) in [
         (None, Role::Owner),
         (Some(json!("member")), Role::Member),

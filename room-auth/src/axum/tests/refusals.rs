@@ -28,6 +28,14 @@ impl Bench {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["status"], status);
+        let code = match status {
+            400 => "invalid_request",
+            401 => "unauthorized",
+            403 => "forbidden",
+            429 => "too_many_attempts",
+            _ => "auth_unavailable",
+        };
+        assert_eq!(body["code"], code);
         let names: Vec<_> = body.as_object().unwrap().keys().collect();
         assert_eq!(names, ["code", "detail", "error", "status", "title", "type"]);
     }

@@ -113,6 +113,16 @@ async fn a_set_is_fresh_then_degraded_then_stale() {
 }
 
 #[tokio::test]
+async fn no_stale_bound_is_longer_than_a_week() {
+    let bench = Bench::new(|options| options.stale_bound(minutes(60 * 24 * 30)));
+    bench.refresh(document(&issuer())).await;
+    bench.clock.advance(minutes(60 * 24 * 7));
+    assert_eq!(bench.state(), KeyState::Degraded);
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(bench.state(), KeyState::Stale);
+}
+
+#[tokio::test]
 async fn failures_are_counted_waited_out_and_shown() {
     let (bench, issuer) = (Bench::new(|options| options), issuer());
     bench.refresh(document(&issuer)).await;
