@@ -10,6 +10,11 @@ use anyhow::{Context, bail};
 
 use crate::run::{command, run};
 
+mod auth;
+mod peer;
+
+pub(crate) use auth::auth;
+
 /// Starts measured; the table shows the middle one and the slowest.
 const STARTS: usize = 20;
 

@@ -29,7 +29,10 @@ enum Command {
     /// Builds the dashboard into `ui-dist`.
     Ui,
     /// Measures a release build and prints a table.
-    Bench,
+    Bench {
+        #[command(subcommand)]
+        part: Option<Part>,
+    },
     /// Runs a hosted Room with a control plane beside it, on this machine.
     CloudDemo {
         /// Takes stand-ins for `codex` and `claude`, which need no account.
@@ -38,12 +41,19 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum Part {
+    /// Tokens: beside `HAProxy`, node and other crates, into `docs/benchmarks.md`.
+    Auth,
+}
+
 fn main() -> anyhow::Result<()> {
     run::enter_workspace()?;
     match Args::parse().command {
         Command::Test { quick } => gate::test(quick),
         Command::Ui => ui::build(),
-        Command::Bench => bench::bench(),
         Command::CloudDemo { fake } => demo::cloud(fake),
+        Command::Bench { part: None } => bench::bench(),
+        Command::Bench { part: Some(Part::Auth) } => bench::auth(),
     }
 }

@@ -221,7 +221,11 @@ async fn each_revocation_ends_what_it_names_and_nothing_else() {
         assert!(bench.verify(token).is_ok());
         bench.revoke(target.clone());
         assert_eq!(bench.verify(token).unwrap_err(), Reason::Revoked, "{target:?}");
-        assert_eq!(bench.verifier.recheck(caller).unwrap_err().reason(), Reason::Revoked);
+        let error = bench.verifier.recheck(caller).unwrap_err();
+        assert_eq!(error.reason(), Reason::Revoked);
+        let detail = error.detail().unwrap();
+        assert_eq!(detail.issuer.as_ref().map(|text| text.as_str()), Some(ISSUER));
+        assert!(detail.thumbprint.is_some() && detail.kid.is_some() && detail.token_id.is_some());
         let Some(Ended::Revoked(told)) = news.try_next() else { panic!("{target:?} is told") };
         assert_eq!(told.target, target);
     }
