@@ -29,13 +29,13 @@ pub enum ConfigFault {
         /// Whose policy.
         issuer: String,
     },
-    /// More leeway than [`MAX_LEEWAY`].
+    /// More leeway than [`MAX_LEEWAY`](crate::issuers::MAX_LEEWAY).
     #[error("issuer {issuer}: leeway over two minutes")]
     Leeway {
         /// Whose policy.
         issuer: String,
     },
-    /// A lifetime of nothing, or over [`MAX_LIFETIME`].
+    /// A lifetime of nothing, or over [`MAX_LIFETIME`](crate::issuers::MAX_LIFETIME).
     #[error("issuer {issuer}: token lifetime must lie between one second and 24 hours")]
     Lifetime {
         /// Whose policy.

@@ -52,7 +52,7 @@ impl Snapshot {
         self.held.as_ref().is_some_and(|held| held.age(now) > held.usable_for)
     }
 
-    /// The keys; a snapshot from [`KeyStore::current`] has some.
+    /// The keys; a snapshot from [`KeyStore::current`](crate::jwks::KeyStore::current) has some.
     pub(crate) fn keys(&self) -> Option<&KeySet> {
         self.held.as_ref().map(|held| held.keys.as_ref())
     }
