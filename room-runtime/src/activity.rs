@@ -22,7 +22,7 @@ use room_auth::Clock;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::record::{Action, Actor, Detail, Entry, Event, Outcome};
-use self::writer::{Message, Writer};
+use self::writer::{Done, Message, Row, Writer};
 use crate::channels::hub::{Hub, Outbox, Start};
 use crate::channels::{self, Channel};
 use crate::http::wire;
@@ -134,8 +134,8 @@ impl Activity {
         detail: Detail,
     ) -> Result<Intent, Unwritable> {
         let entry = self.entry(Some(actor.into()), action, Outcome::Intent, target, detail);
-        let seq = self.log.write(entry.clone(), PATIENCE, false).await?;
-        Ok(Intent { log: self.log.clone(), entry: Some(entry), seq: Some(seq) })
+        let seq = self.log.write(entry.clone(), PATIENCE, Row::Intent).await?;
+        Ok(Intent { log: self.log.clone(), entry: Some(entry), seq: Some(seq), late: None })
     }
 
     /// The same for what must always work: it goes on, whether or not this could be written.
@@ -147,8 +147,14 @@ impl Activity {
         detail: Detail,
     ) -> Intent {
         let entry = self.entry(Some(actor.into()), action, Outcome::Intent, target, detail);
-        let seq = self.log.write(entry.clone(), SHORT_PATIENCE, false).await.ok();
-        Intent { log: self.log.clone(), entry: Some(entry), seq }
+        let (done, mut written) = oneshot::channel();
+        let asked = async {
+            self.log.send(entry.clone(), Row::Attempt, Some(done)).await.ok()?;
+            (&mut written).await.ok()?.ok()
+        };
+        let seq = tokio::time::timeout(SHORT_PATIENCE, asked).await.ok().flatten();
+        let late = seq.is_none().then_some(written);
+        Intent { log: self.log.clone(), entry: Some(entry), seq, late }
     }
 
     /// Writes down what happened. If the disk does not take it now, it is kept for when it does.
@@ -161,7 +167,7 @@ impl Activity {
         detail: Detail,
     ) {
         let entry = self.entry(actor, action, outcome, target, detail);
-        let _ = self.log.write(entry, SHORT_PATIENCE, true).await;
+        let _ = self.log.write(entry, SHORT_PATIENCE, Row::Fact).await;
     }
 
     /// The same without waiting for the disk.
@@ -243,19 +249,23 @@ impl Log {
     }
 
     /// Adds a row and waits until it is on the disk.
-    async fn write(&self, entry: Entry, patience: Duration, keep: bool) -> Result<i64, Unwritable> {
+    async fn write(&self, entry: Entry, patience: Duration, row: Row) -> Result<i64, Unwritable> {
         let (done, written) = oneshot::channel();
-        let row = Message::Row { entry: entry.into(), keep, done: Some(done) };
         let asked = async {
-            self.rows.send(row).await.map_err(|_| Unwritable::Slow)?;
+            self.send(entry, row, Some(done)).await?;
             written.await.map_err(|_| Unwritable::Slow)?
         };
         tokio::time::timeout(patience, asked).await.map_err(|_| Unwritable::Slow)?
     }
 
+    async fn send(&self, entry: Entry, row: Row, done: Option<Done>) -> Result<(), Unwritable> {
+        let message = Message::Row { entry: entry.into(), row, done };
+        self.rows.send(message).await.map_err(|_| Unwritable::Slow)
+    }
+
     /// Adds a row without waiting.
     fn post(&self, entry: Entry) {
-        let row = Message::Row { entry: entry.into(), keep: true, done: None };
+        let row = Message::Row { entry: entry.into(), row: Row::Fact, done: None };
         if let Err(error) = self.rows.try_send(row) {
             let (mpsc::error::TrySendError::Full(row) | mpsc::error::TrySendError::Closed(row)) =
                 error;
@@ -273,6 +283,8 @@ pub struct Intent {
     log: Log,
     entry: Option<Entry>,
     seq: Option<i64>,
+    /// Says the number when the disk was slow, and it went on meanwhile.
+    late: Option<oneshot::Receiver<Result<i64, Unwritable>>>,
 }
 
 impl Intent {
@@ -299,12 +311,15 @@ impl Intent {
     /// Says how it went; on the disk when this returns, or kept for when the disk takes it.
     pub async fn end(mut self, outcome: Outcome, detail: Detail) {
         if let Some(entry) = self.outcome(outcome, detail) {
-            let _ = self.log.write(entry, PATIENCE, true).await;
+            let _ = self.log.write(entry, PATIENCE, Row::Fact).await;
         }
     }
 
     fn outcome(&mut self, outcome: Outcome, detail: Detail) -> Option<Entry> {
         let entry = self.entry.take()?;
+        if let Some(Ok(Ok(seq))) = self.late.as_mut().map(oneshot::Receiver::try_recv) {
+            self.seq = Some(seq);
+        }
         let detail = entry.detail.and(detail);
         Some(Entry { at: self.log.now(), outcome, intent: self.seq, detail, ..entry })
     }

@@ -1,6 +1,8 @@
 //! The log as its callers use it: what is promised holds across a kill, and when the disk refuses.
 
 use room_auth::{Caller, Identity, ManualClock, Role, Standing};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
@@ -135,19 +137,30 @@ async fn nothing_is_begun_when_the_disk_refuses_and_what_happened_is_kept() {
 }
 
 #[tokio::test]
-async fn an_intent_that_nobody_waits_for_was_not_carried_out() {
+async fn what_nobody_waits_for_is_not_begun() {
     let f = Fixture::new().await;
     {
         let asked = f.log.intent(ada(), Action::Connect, None, Detail::none());
         // The row is sent, and its client gone before the disk has it.
-        let polled = futures_util::poll!(std::pin::pin!(asked));
-        assert!(polled.is_pending());
+        assert!(futures_util::poll!(std::pin::pin!(asked)).is_pending());
     }
-    f.log.flush().await;
     f.log.note(None, Action::Start, Outcome::Ok, None, Detail::none()).await;
-    let listed = f.listed().await;
-    assert_eq!(said(&listed)[0], (2, "provider.connect".into(), "failed", Some(1)));
-    assert_eq!(listed[0].entry.detail, Detail::none().reason("not_begun"));
+    assert_eq!(said(&f.listed().await), [(1, "instance.start".into(), "ok", None)]);
+}
+
+#[tokio::test]
+async fn what_goes_on_while_the_disk_is_slow_finds_its_intent_again() {
+    let f = Fixture::new().await;
+    let file = f.directory.path().join(store::FILE);
+    let mut elsewhere =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
+    let going_on = f.log.intent_if_possible(ada(), Action::Disconnect, None, Detail::none()).await;
+    assert_eq!(going_on.seq, None, "it did not wait");
+    sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();
+    f.log.flush().await;
+    going_on.ok().await;
+    assert_eq!(said(&f.listed().await), [(2, "provider.disconnect".into(), "ok", Some(1))]);
 }
 
 #[tokio::test]
@@ -170,7 +183,7 @@ async fn refusals_are_counted_and_not_a_row_each() {
 }
 
 #[tokio::test]
-async fn many_at_once_share_a_commit_and_keep_their_order() {
+async fn many_at_once_keep_their_order() {
     let f = Fixture::new().await;
     let notes = (0..100).map(|n| {
         let detail = Detail::none().count(n);

@@ -33,17 +33,26 @@ const COUNT_SELDOM: Duration = Duration::from_hours(1);
 /// What the writer is told.
 pub(super) enum Message {
     /// A row.
-    Row {
-        entry: Box<Entry>,
-        /// What has happened already is kept until the disk takes it; an intent is not.
-        keep: bool,
-        done: Option<oneshot::Sender<Result<i64, Unwritable>>>,
-    },
+    Row { entry: Box<Entry>, row: Row, done: Option<Done> },
     /// There are refusals to be written in a while.
     Counted,
     /// Write everything now.
     Flush(oneshot::Sender<()>),
 }
+
+/// What a row is to those who bring it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Row {
+    /// What will not be done if this cannot be written.
+    Intent,
+    /// What is being done, written or not.
+    Attempt,
+    /// What has happened: kept until the disk takes it.
+    Fact,
+}
+
+/// Hears the number of a row.
+pub(super) type Done = oneshot::Sender<Result<i64, Unwritable>>;
 
 pub(super) struct Writer {
     store: Store,
@@ -61,7 +70,7 @@ pub(super) struct Writer {
     trimmed_at: Option<Instant>,
 }
 
-type Waiting = (Entry, bool, Option<oneshot::Sender<Result<i64, Unwritable>>>);
+type Waiting = (Entry, Row, Option<Done>);
 
 impl Writer {
     pub(super) fn new(
@@ -103,7 +112,10 @@ impl Writer {
             let (mut rows, mut flushed) = (Vec::new(), Vec::new());
             for message in messages.drain(..) {
                 match message {
-                    Message::Row { entry, keep, done } => rows.push((*entry, keep, done)),
+                    // Nobody begins what nobody waited for.
+                    Message::Row { row: Row::Intent | Row::Attempt, done: Some(done), .. }
+                        if done.is_closed() => {}
+                    Message::Row { entry, row, done } => rows.push((*entry, row, done)),
                     Message::Counted => self.expect_counts(),
                     Message::Flush(done) => flushed.push(done),
                 }
@@ -134,8 +146,8 @@ impl Writer {
                     tell(&entry, Some(*seq));
                     publish(&self.shared, &self.hub, Event { seq: *seq, entry });
                 }
-                for ((entry, _, done), seq) in rows.into_iter().zip(numbers.iter().skip(late)) {
-                    self.answer(entry, done, *seq);
+                for ((entry, row, done), seq) in rows.into_iter().zip(numbers.iter().skip(late)) {
+                    self.answer(entry, row, done, *seq);
                 }
                 self.rows_since_trim += numbers.len();
                 self.trim().await;
@@ -145,14 +157,9 @@ impl Writer {
     }
 
     /// An intent whose caller has gone meanwhile was not carried out, and the log says so.
-    fn answer(
-        &mut self,
-        entry: Entry,
-        done: Option<oneshot::Sender<Result<i64, Unwritable>>>,
-        seq: i64,
-    ) {
+    fn answer(&mut self, entry: Entry, row: Row, done: Option<Done>, seq: i64) {
         let gone = done.is_some_and(|done| done.send(Ok(seq)).is_err());
-        if gone && entry.outcome == Outcome::Intent {
+        if gone && row == Row::Intent {
             let detail = entry.detail.and(Detail::none().reason("not_begun"));
             let at = self.now();
             let outcome = Outcome::Failed;
@@ -164,9 +171,9 @@ impl Writer {
     fn refuse(&mut self, rows: Vec<Waiting>, error: StoreError) {
         tracing::error!(%error, "the activity log cannot be written");
         let error = Arc::new(error);
-        for (entry, keep, done) in rows {
+        for (entry, row, done) in rows {
             // What has happened is told at least here.
-            if keep {
+            if row == Row::Fact {
                 tell(&entry, None);
                 self.backlog.push_back(entry);
             }
@@ -217,7 +224,7 @@ impl Writer {
             target: None,
             detail: Detail::none().reason(reason).count(count),
         };
-        refusals.into_iter().map(|refusal| (row(refusal), true, None)).collect()
+        refusals.into_iter().map(|refusal| (row(refusal), Row::Fact, None)).collect()
     }
 
     fn now(&self) -> Timestamp {
