@@ -45,6 +45,15 @@ pub fn router(app: &AppState) -> Router {
         .with_state(app.clone())
 }
 
+/// What each route asks for; `None` is public.
+pub(crate) fn table(app: &AppState) -> Vec<(Method, &'static str, Option<Permission>)> {
+    routes(app)
+        .table
+        .into_iter()
+        .map(|(method, path, permission, _)| (method, path, permission))
+        .collect()
+}
+
 #[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
     use Permission::{AccessRevoke, ActivityRead, InstanceWipe, Own, ProvidersManage, StatusRead};

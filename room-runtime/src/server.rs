@@ -220,6 +220,12 @@ impl Server {
         cloud.is_some_and(|cloud| cloud.trust.verifier.is_none() && cloud.is_empty())
     }
 
+    /// What each route of this mode asks for; `None` is public. For tests that walk them all.
+    #[doc(hidden)]
+    pub fn routes(&self) -> Vec<(::http::Method, &'static str, Option<room_auth::Permission>)> {
+        http::table(&self.app)
+    }
+
     /// Serves until `stop` fires, then ends everything, in 15 s at most.
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, commands, data_dir, history } = self;

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::HOST;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio_tungstenite::tungstenite::http::Request;
 
+use crate::client::{Client, PUBLIC_HOST};
 use crate::clis::built_binary;
 use crate::home::TempHome;
-use crate::socket::{Socket, upgrade};
+use crate::socket::Socket;
 use crate::terminal::Terminal;
 use crate::wait::{eventually, eventually_async};
 use crate::{Process, processes_with_marker};
+
+pub use crate::client::{Answer, PUBLIC_URL};
 
 /// How long anything may take on a busy machine before a test gives it up.
 pub const SOON: Duration = Duration::from_secs(25);
@@ -35,9 +36,6 @@ pub struct Setup {
     /// Under which name it is asked, if not under its address.
     host: Option<String>,
 }
-
-/// The address of a hosted Room under test, as the world knows it.
-pub const PUBLIC_URL: &str = "https://room.test";
 
 impl Setup {
     /// A home, a data directory and nothing else: no programs are to be found.
@@ -63,7 +61,7 @@ impl Setup {
     /// failures and limits nobody, and it trusts nobody yet.
     #[must_use]
     pub fn cloud(mut self) -> Self {
-        self.host = Some("room.test".to_owned());
+        self.host = Some(PUBLIC_HOST.to_owned());
         self.var("ROOM_MODE", "cloud")
             .var("ROOM_BIND", "127.0.0.1")
             .var("ROOM_PUBLIC_URL", PUBLIC_URL)
@@ -156,12 +154,8 @@ impl Setup {
     }
 
     fn client(self) -> io::Result<TestApp> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(io::Error::other)?;
-        Ok(TestApp { setup: self, child: None, port: 0, token: String::new(), http })
+        let client = Client::new(0, self.host.as_deref())?;
+        Ok(TestApp { setup: self, child: None, token: String::new(), client })
     }
 
     fn environment(&self) -> Vec<(String, String)> {
@@ -197,9 +191,8 @@ fn room_binary() -> io::Result<PathBuf> {
 pub struct TestApp {
     setup: Setup,
     child: Option<Child>,
-    port: u16,
     token: String,
-    http: reqwest::Client,
+    client: Client,
 }
 
 impl TestApp {
@@ -227,7 +220,7 @@ impl TestApp {
         eventually_async("the server answers", SOON, async || {
             assert!(self.exited().is_none(), "the server ended:\n{}", self.log());
             self.read_port_and_token()?;
-            let answer = self.http.get(self.url("/healthz")).send().await;
+            let answer = self.anonymous(Method::GET, "/healthz").send().await;
             answer.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(())
         })
         .await;
@@ -235,7 +228,7 @@ impl TestApp {
 
     fn read_port_and_token(&mut self) -> Option<()> {
         let read = |name: &str| fs::read_to_string(self.setup.data().join(name)).ok();
-        self.port = read("api.port")?.trim().parse().ok()?;
+        self.client.set_port(read("api.port")?.trim().parse().ok()?);
         // A hosted Room lets no program in by a file.
         if !self.setup.is_cloud() {
             read("api.token")?.trim().clone_into(&mut self.token);
@@ -264,7 +257,7 @@ impl TestApp {
 
     /// The port that was bound.
     pub fn port(&self) -> u16 {
-        self.port
+        self.client.port()
     }
 
     /// The credential of programs on this machine.
@@ -292,48 +285,30 @@ impl TestApp {
             .unwrap_or_default()
     }
 
+    /// Whoever speaks to it over HTTP.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        self.client.url(path)
     }
 
     /// A request without any credential.
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, self.url(path));
-        match &self.setup.host {
-            Some(host) => request.header(HOST, host),
-            None => request,
-        }
+        self.client.anonymous(method, path)
     }
 
     /// A request as a program on this machine, which has the owner's rights; of a hosted Room, as
     /// whom [`TestApp::act_as`] says.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.bearing(&self.token, method, path)
-    }
-
-    /// A request with a bearer.
-    pub fn bearing(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
-        self.anonymous(method, path).bearer_auth(token)
+        self.client.bearing(&self.token, method, path)
     }
 
     /// Whose token [`TestApp::request`] and all that is built on it use from now on.
     pub fn act_as(&mut self, token: String) {
         self.token = token;
-    }
-
-    /// An upgrade to a socket, with a bearer or without.
-    ///
-    /// # Panics
-    ///
-    /// When the token cannot stand in a header.
-    pub fn upgrade(&self, token: Option<&str>) -> Request<()> {
-        let mut request = upgrade(self.port, token);
-        if let Some(host) = &self.setup.host {
-            let host = host.parse().expect("a plain name");
-            request.headers_mut().insert(HOST, host);
-        }
-        request
     }
 
     /// `GET`, and the answer.
@@ -360,7 +335,7 @@ impl TestApp {
     ///
     /// When there is none to be had.
     pub async fn socket(&self) -> Socket {
-        Socket::by(self.upgrade(Some(&self.token))).await
+        Socket::by(self.client.upgrade(Some(&self.token))).await
     }
 
     /// Opens a sign-in and gives its session view.
@@ -516,41 +491,6 @@ impl Drop for TestApp {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
-    }
-}
-
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: reqwest::header::HeaderMap,
-    /// The body as JSON; null when it is none.
-    pub body: Value,
-}
-
-impl Answer {
-    /// Sends a request and reads the answer.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    pub async fn of(request: RequestBuilder) -> Self {
-        let answer: Response = request.send().await.expect("the server answers");
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let bytes = answer.bytes().await.expect("the answer is whole");
-        Self { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
-    }
-
-    /// A header as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// The stable code of a problem.
-    pub fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
     }
 }
 

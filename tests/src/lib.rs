@@ -7,6 +7,7 @@
 
 pub mod anthropic;
 pub mod app;
+pub mod client;
 pub mod clis;
 pub mod demo;
 pub mod fake;

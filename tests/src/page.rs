@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
-use crate::app::{Answer, PUBLIC_URL, TestApp};
+use crate::client::{Answer, Client, PUBLIC_URL};
 use crate::socket::Socket;
 
 /// The cookie's name.
@@ -15,14 +15,14 @@ pub const COOKIE_NAME: &str = "__Host-room";
 /// A browser with one page open.
 #[derive(Debug)]
 pub struct Page<'a> {
-    app: &'a TestApp,
+    client: &'a Client,
     cookie: Option<String>,
 }
 
 impl<'a> Page<'a> {
     /// Of a browser that was never here.
-    pub fn open(app: &'a TestApp) -> Self {
-        Self { app, cookie: None }
+    pub fn open(client: &'a Client) -> Self {
+        Self { client, cookie: None }
     }
 
     /// Of a browser that is signed in by this token.
@@ -30,8 +30,8 @@ impl<'a> Page<'a> {
     /// # Panics
     ///
     /// When the token is refused.
-    pub async fn signed_in(app: &'a TestApp, token: &str, device: &str) -> Self {
-        let mut page = Self::open(app);
+    pub async fn signed_in(client: &'a Client, token: &str, device: &str) -> Self {
+        let mut page = Self::open(client);
         let answer = page.sign_in(token, device).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         page
@@ -45,7 +45,8 @@ impl<'a> Page<'a> {
     /// A request as the page's script makes it.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let safe = method == Method::GET;
-        let mut request = self.app.anonymous(method, path).header("sec-fetch-site", "same-origin");
+        let mut request =
+            self.client.anonymous(method, path).header("sec-fetch-site", "same-origin");
         if !safe {
             request = request.header(ORIGIN, PUBLIC_URL);
         }
@@ -121,7 +122,7 @@ impl<'a> Page<'a> {
     ///
     /// When the cookie cannot stand in a header.
     pub fn upgrade(&self) -> Request<()> {
-        let mut request = self.app.upgrade(None);
+        let mut request = self.client.upgrade(None);
         let headers = request.headers_mut();
         headers.insert("origin", HeaderValue::from_static(PUBLIC_URL));
         if let Some(cookie) = self.cookie() {
