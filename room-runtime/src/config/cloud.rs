@@ -139,7 +139,9 @@ impl Cloud {
         }
         let cloudflare = cloudflare(read);
         let has_issuer = !issuers.is_empty() || !legacy_secrets.is_empty() || cloudflare.is_some();
-        if !has_issuer && !standalone {
+        // Half an issuer has its own fault.
+        let half = read.is_set("ROOM_JWT_ISSUER") || read.is_set("ROOM_JWKS_URL");
+        if !has_issuer && !half && !standalone {
             read.fault(
                 "ROOM_MODE",
                 "`cloud` with nobody to let people in; set ROOM_JWT_ISSUER and ROOM_JWKS_URL, or \
@@ -368,3 +370,6 @@ pub(super) fn bind(text: &str) -> Result<Bind, String> {
         Err(_) => Err(format!("{text:?} is not one address; write 0.0.0.0 or 127.0.0.1")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,10 +41,10 @@ pub(super) async fn wipe(
 async fn wipe_all(app: &App, cloud: &Cloud) -> Result<wire::Wiped, ApiError> {
     let (mut providers, mut all_out) = (BTreeMap::new(), true);
     for provider in app.manager.providers() {
-        let done = app.manager.disconnect(&provider.name).await?;
+        let done = app.manager.disconnect(&provider.id).await?;
         all_out &= done.ok;
         let wiped = wire::Disconnected::new(done, &app.config.provider_home);
-        providers.insert(provider.name.clone(), wiped);
+        providers.insert(provider.id.clone(), wiped);
     }
     cloud.end_everyone(app).await?;
     let devices = app.store.count_devices().await?;
