@@ -102,6 +102,7 @@ impl Cloud {
         presented: &Presented,
     ) -> Result<Arc<Caller>, AuthError> {
         let bearer = presented.bearer().ok_or(AuthError::Missing)?;
+        self.trust.settled().await;
         match &self.trust.verifier {
             Some(verifier) if bearer.contains('.') => {
                 let principal = verifier.admit(presented).await?;
@@ -191,6 +192,7 @@ impl Cloud {
             };
             return Err(refused(reason));
         };
+        self.trust.settled().await;
         let credential = Credential::CloudflareAccess { assertion, email_header };
         verifier.authenticate(credential).await.map(Some)
     }

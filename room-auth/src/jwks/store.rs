@@ -280,6 +280,13 @@ impl KeyStore {
         Ok(snapshot)
     }
 
+    /// Returns once the first fetch since the start is over, well or not: a server that starts
+    /// because someone knocks does not send them away for keys that are on their way.
+    pub async fn first_fetch(&self) {
+        let mut tally = self.tally.subscribe();
+        let _gone = tally.wait_for(|tally| tally.over > 0).await;
+    }
+
     /// Waits until the keys may have changed on behalf of an unknown key id. `false` means that
     /// there is nothing to wait for.
     pub(crate) async fn wait_for(&self, kid: &str) -> bool {

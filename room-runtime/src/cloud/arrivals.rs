@@ -67,6 +67,7 @@ impl Cloud {
             Some(_) => refused(Reason::UnknownIssuer),
             None => AuthError::Missing,
         })?;
+        self.trust.settled().await;
         let principal = verifier.admit(presented).await?;
         let Standing::Person(role) = principal.standing() else {
             return Err(AuthError::Forbidden(room_auth::Detail::of(Reason::Permission)).into());

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use room_auth::endings::Endings;
 use room_auth::hmac::{LegacySecrets, LegacyUses, SecretTooShort};
@@ -25,7 +27,11 @@ pub struct Trust {
     pub endings: Endings,
     keys: Vec<Keys>,
     legacy: Option<Arc<LegacySecrets>>,
+    has_settled: AtomicBool,
 }
+
+/// How long a caller waits for the first fetch after a start.
+const FIRST_FETCH: Duration = Duration::from_secs(2);
 
 /// The keys of one issuer.
 struct Keys {
@@ -125,7 +131,7 @@ impl Trust {
         }
         let nobody = keys.is_empty() && legacy.is_none();
         let verifier = if nobody { None } else { Some(Arc::new(verifier.build()?)) };
-        Ok(Self { verifier, endings, keys, legacy })
+        Ok(Self { verifier, endings, keys, legacy, has_settled: AtomicBool::new(false) })
     }
 
     /// Keeps every key set fresh until `stop` fires.
@@ -139,6 +145,21 @@ impl Trust {
                 }
             });
         }
+    }
+
+    /// Returns once every key set was asked for, or after a while: someone who knocks while the server
+    /// starts is not sent away for keys that are on their way.
+    pub async fn settled(&self) {
+        if self.has_settled.load(Ordering::Relaxed) {
+            return;
+        }
+        let all = async {
+            for keys in &self.keys {
+                keys.store.first_fetch().await;
+            }
+        };
+        let _late = tokio::time::timeout(FIRST_FETCH, all).await;
+        self.has_settled.store(true, Ordering::Relaxed);
     }
 
     /// The keys of an issuer, where they are fetched.
