@@ -16,15 +16,15 @@ const INSTANCE: &str = "instance-1";
 const OURS: &str = "http://localhost:3700";
 
 /// A hosted Room with an issuer whose keys it has.
-struct Hosted {
-    f: Fixture,
+pub(super) struct Hosted {
+    pub(super) f: Fixture,
     issuer: Issuer,
     clock: Arc<ManualClock>,
 }
 
 /// What a request presents.
 #[derive(Clone, Copy, Default)]
-struct With<'a> {
+pub(super) struct With<'a> {
     bearer: Option<&'a str>,
     cookie: Option<&'a str>,
     origin: Option<&'a str>,
@@ -36,14 +36,14 @@ fn cookie(cookie: &str) -> With<'_> {
     With { cookie: Some(cookie), ..PAGE }
 }
 
-fn bearer(bearer: &str) -> With<'_> {
+pub(super) fn bearer(bearer: &str) -> With<'_> {
     With { bearer: Some(bearer), ..With::default() }
 }
 
-struct Answered {
-    status: u16,
+pub(super) struct Answered {
+    pub(super) status: u16,
     cookie: Option<String>,
-    body: Value,
+    pub(super) body: Value,
 }
 
 impl Answered {
@@ -53,7 +53,7 @@ impl Answered {
 }
 
 impl Hosted {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(&[]).await
     }
 
@@ -92,7 +92,7 @@ impl Hosted {
         self.issuer.mint(INSTANCE, grant, self.clock.now()).unwrap()
     }
 
-    fn person(&self, subject: &str, role: Role, id: &str) -> String {
+    pub(super) fn person(&self, subject: &str, role: Role, id: &str) -> String {
         self.token(&Grant::person(subject, role).token_id(id))
     }
 
@@ -124,7 +124,7 @@ impl Hosted {
         Answered { status, cookie, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
-    async fn get(&self, path: &str, with: With<'_>) -> Answered {
+    pub(super) async fn get(&self, path: &str, with: With<'_>) -> Answered {
         self.ask(&Method::GET, path, with, Value::Null).await
     }
 
@@ -141,7 +141,7 @@ impl Hosted {
         self.get("/api/auth/verify", with).await
     }
 
-    async fn sign_in(&self, subject: &str, role: Role) -> String {
+    pub(super) async fn sign_in(&self, subject: &str, role: Role) -> String {
         let id = uuid::Uuid::new_v4().to_string();
         let arrived = self.trade(&self.person(subject, role, &id), None).await;
         assert_eq!(arrived.status, 200, "{}", arrived.body);
@@ -438,4 +438,29 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(rows.devices[0].hash, room_auth::TokenHash::of(&key));
     assert_ne!(rows.devices[0].hash, room_auth::TokenHash::of(&gone));
     assert!(rows.revocations[0].not_before > SystemTime::UNIX_EPOCH);
+}
+
+#[tokio::test]
+async fn the_log_says_who_came_in_and_how_many_did_not() {
+    let room = Hosted::new().await;
+    let ada = room.sign_in("ada", Role::Admin).await;
+    let forged = format!("{}AAAA", room.person("eve", Role::Owner, "e"));
+    for _ in 0..5 {
+        assert_eq!(room.verify(bearer(&forged)).await.status, 401);
+    }
+    room.f.app.activity.flush().await;
+    let told = room.get("/api/activity?kind=access", cookie(&ada)).await;
+    let events = told.body["events"].as_array().unwrap();
+    let [arrived, refused] = &events[..] else { panic!("{events:#?}") };
+    assert_eq!((&arrived["action"], &arrived["outcome"]), (&json!("access.sign_in"), &json!("ok")));
+    let actor = &arrived["actor"];
+    assert_eq!((&actor["issuer"], &actor["subject"]), (&json!(ISSUER), &json!("ada")));
+    assert_eq!((&actor["role"], &actor["address"]), (&json!("admin"), &json!("127.0.0.0/24")));
+    assert_eq!(
+        (&refused["action"], &refused["detail"]["count"]),
+        (&json!("access.refused"), &json!(5))
+    );
+    assert!(!told.body.to_string().contains("eyJ"), "no token is in it");
+    let viewer = room.sign_in("bob", Role::Viewer).await;
+    assert_eq!(room.get("/api/activity", cookie(&viewer)).await.code(), (403, "not_allowed"));
 }

@@ -1,5 +1,6 @@
 //! Limits as a client meets them.
 
+use super::cloud::{Hosted, bearer};
 use super::*;
 use crate::limits::Group;
 
@@ -123,4 +124,20 @@ async fn what_changes_something_does_not_count_as_reading() {
         let by_person = !matches!(group, Group::SignIn | Group::Public | Group::Health);
         assert_eq!(by_person, permission.is_some() || socket, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn people_behind_one_address_are_counted_apart() {
+    let room = Hosted::new().await;
+    let [ada, again, eve] = [("ada", "1"), ("ada", "2"), ("eve", "3")]
+        .map(|(subject, id)| room.person(subject, Role::Viewer, id));
+    let path = "/api/auth/verify";
+    for _ in 0..60 {
+        assert_eq!(room.get(path, bearer(&ada)).await.status, 200);
+    }
+    assert_eq!(room.get(path, bearer(&ada)).await.status, 429);
+    assert_eq!(room.get(path, bearer(&again)).await.status, 429, "another token, the same person");
+    assert_eq!(room.get(path, bearer(&eve)).await.status, 200);
+    let forged = format!("{}AAAA", &eve[..eve.len() - 4]);
+    assert_eq!(room.get(path, bearer(&forged)).await.status, 401, "a stranger is told nothing");
 }
