@@ -125,7 +125,16 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     return seq;
   }
 
+  /** A page on another origin carries its token itself. */
+  function bearer(request) {
+    const said = payload((request.headers.authorization ?? '').replace('Bearer ', ''));
+    if (said?.sub === undefined || said.exp * 1000 < Date.now()) return null;
+    const person = { issuer: said.iss, subject: said.sub, name: said.name ?? null, email: said.email ?? null, role: said.role };
+    return { id: 'bearer', person, device: null, createdAt: Date.now(), lastUsedAt: Date.now() };
+  }
+
   function holder(request) {
+    if (request.headers.authorization !== undefined) return bearer(request);
     const cookie = /(?:^|;\s*)room=([^;]+)/u.exec(request.headers.cookie ?? '')?.[1];
     const entry = [...devices.values()].find(({ secret }) => secret === cookie);
     if (entry === undefined || expires(entry) < Date.now()) return null;

@@ -38,7 +38,8 @@ const TYPES = {
 const startedAt = Date.now();
 const boot = randomUUID();
 const tokens = new Set();
-const tickets = new Set();
+/** Tickets, and for whom they are. */
+const tickets = new Map();
 const sessions = new Map();
 const last = {};
 const script = { mode: process.env.MODE ?? 'local', codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false };
@@ -170,11 +171,12 @@ function mayHear({ entry }, channel) {
 function upgrade(request, stream) {
   const asked = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
   const ticket = asked.find((one) => one.startsWith('room.ticket.'))?.slice('room.ticket.'.length);
-  const entry = hosted() ? cloud.holder(request) : null;
-  if (script.stop || (hosted() ? entry === null : !tickets.delete(ticket))) {
+  const entry = hosted() ? (tickets.get(ticket) ?? cloud.holder(request)) : null;
+  if (script.stop || (hosted() ? entry === null : !tickets.has(ticket))) {
     stream.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
     return;
   }
+  tickets.delete(ticket);
   const accept = createHash('sha1')
     .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
     .digest('base64');
@@ -458,6 +460,13 @@ const server = createServer(async (request, response) => {
     return json(response, 200, { token: cloudToken(url.searchParams.get('token') ?? 'ada', more) });
   }
   if (script.stop) return request.socket.destroy();
+  if (script.site !== undefined && request.headers.origin === script.site) {
+    response.setHeader('Access-Control-Allow-Origin', script.site);
+    response.setHeader('Vary', 'Origin');
+    response.setHeader('Access-Control-Allow-Headers', 'authorization, content-type');
+    response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE');
+    if (request.method === 'OPTIONS') return response.writeHead(204).end();
+  }
   if (!path.startsWith('/api/')) return page(request, response, path);
   if (ask === 'GET /api/bootstrap') {
     if (!hosted()) return json(response, 200, { mode: 'local', build: build(), name: 'Room', auth: ['code'], controlPlaneUrl: null });
@@ -527,7 +536,7 @@ async function common(request, response, ask, path, token) {
       return response.end();
     case ask === 'POST /api/auth/ws-ticket': {
       const ticket = randomBytes(24).toString('base64url');
-      tickets.add(ticket);
+      tickets.set(ticket, entry);
       return json(response, 200, { ticket, expiresAt: iso(Date.now() + 30_000) });
     }
     case ask === 'GET /api/status':

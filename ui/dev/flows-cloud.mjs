@@ -1,7 +1,31 @@
 // What people do with a hosted Room: arrive, are refused, renew, pair, are ended. Walked by flows.mjs.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname } from 'node:path';
+
+/** The same bundle on another origin, in a folder, with a file beside it that names the Room. */
+function elsewhere(apiUrl) {
+  const root = new URL('../../ui-dist/', import.meta.url).pathname;
+  const types = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html' };
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    if (pathname === '/app/r/inst-4711/config.json') {
+      response.end(JSON.stringify({ apiUrl, controlPlaneUrl: 'https://plane.example', instanceId: 'inst-4711' }));
+      return;
+    }
+    const file = pathname.startsWith('/app/') ? 'index.html' : pathname.slice(1);
+    if (!existsSync(root + file) || pathname.startsWith('/api/')) {
+      response.writeHead(404).end('nothing');
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' }).end(readFileSync(root + file));
+  });
+  return new Promise((resolve) => {
+    server.listen(0, 'localhost', () => resolve({ server, site: `http://localhost:${server.address().port}` }));
+  });
+}
 
 export function cloudFlows({ base, say, open, id }) {
   const token = async (who = 'ada', more = {}) => {
@@ -399,6 +423,36 @@ export function cloudFlows({ base, say, open, id }) {
       const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
       assert.equal(lines.length, 121);
       assert.equal(JSON.parse(lines[0]).action, 'instance.start');
+    },
+
+    async 'cloud: the page on another origin works by a bearer in memory, and asks for a new one when that is gone'() {
+      const { server, site } = await elsewhere(base);
+      try {
+        await say({ mode: 'cloud', site });
+        const page = await open();
+        const asked = [];
+        page.on('request', (request) => asked.push(`${request.method()} ${request.url()}`));
+        const jwt = await token();
+        await page.goto(`${site}/app/r/inst-4711/access#token=${jwt}`);
+        await live(page);
+        await page.waitForSelector(id('add-device'));
+        assert.equal(page.url(), `${site}/app/r/inst-4711/access`);
+        await page.click(id('tab-activity'));
+        await page.waitForSelector(id('activity'));
+        assert.equal(page.url(), `${site}/app/r/inst-4711/activity`);
+        assert.ok(asked.includes(`POST ${base}/api/auth/ws-ticket`));
+        assert.ok(!asked.some((one) => one.includes('/api/auth/session')));
+        assert.deepEqual(await page.context().cookies(), []);
+        const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+        assert.ok(!kept.includes(jwt.slice(0, 20)) && !kept.includes(jwt.split('.')[1].slice(0, 20)));
+        await page.reload();
+        await reason(page, 'no_code');
+        const href = new URL(await page.getAttribute(id('launch'), 'href'));
+        assert.equal(href.origin + href.searchParams.get('return'), 'https://plane.example/app/r/inst-4711/activity');
+        assert.equal(await page.locator(id('pair-form')).count(), 0);
+      } finally {
+        server.close();
+      }
     },
 
     async 'cloud: nothing of this machine is probed'() {

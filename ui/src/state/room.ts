@@ -78,6 +78,7 @@ export function createRoom(platform: Platform) {
     },
     onExpiring: (at) => {
       expiringAt.value = at;
+      if (auth.cloud()) void auth.refresh();
     },
     onSignedOut: (why) => auth.ended(why),
   });

@@ -15,9 +15,17 @@ import { ErrorNote, Mark, useNow } from './parts';
 export function AddDevice({ state }: { state: State }) {
   const pairing = state.pairing.value;
   const starting = state.starting.value;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const stage = pairing === null ? 'none' : pairing.added === null ? pairing.code : 'added';
+  const before = useRef(stage);
+  // What had the focus is gone with the stage before.
+  useEffect(() => {
+    if (before.current !== stage) heading.current?.focus({ preventScroll: true });
+    before.current = stage;
+  }, [stage]);
   return (
     <section class="card add" aria-labelledby="add" data-testid="add-device-card">
-      <h2 id="add">{w.add}</h2>
+      <h2 id="add" ref={heading} tabIndex={-1}>{w.add}</h2>
       {pairing === null ? (
         <>
           <p class="muted">{w.addText}</p>

@@ -80,9 +80,10 @@ function Renew() {
   }, [expiresAt, launch]);
 
   if (state === 'none' || expiresAt === null) return null;
+  const ends = w.ends(dayTime(expiresAt - room.clockOffset.value, room.now()));
   return (
-    <div class="note wait" data-testid="renew">
-      <Mark tone="wait">{w.ends(dayTime(expiresAt - room.clockOffset.value, room.now()))}</Mark>
+    <aside class="note wait" aria-label={ends} data-testid="renew">
+      <Mark tone="wait">{ends}</Mark>
       {launch === null ? (
         <p class="hint">{w.again}</p>
       ) : (
@@ -93,7 +94,7 @@ function Renew() {
           </a>
         </>
       )}
-    </div>
+    </aside>
   );
 }
 
@@ -115,11 +116,12 @@ function Keys() {
     <>
       {troubled.map(({ issuer, state }) => {
         const host = parseUrl(issuer)?.host ?? issuer;
+        const said = state === 'degraded' ? w.keysOld(host) : w.keysGone(host);
         return (
-          <div class="note wait" key={issuer} data-testid="keys" data-state={state}>
-            <Mark tone="wait">{state === 'degraded' ? w.keysOld(host) : w.keysGone(host)}</Mark>
+          <aside class="note wait" key={issuer} aria-label={said} data-testid="keys" data-state={state}>
+            <Mark tone="wait">{said}</Mark>
             <p class="hint">{w.keysOldText}</p>
-          </div>
+          </aside>
         );
       })}
     </>

@@ -11,7 +11,7 @@ export function OfflineNote() {
   const now = useNow(true, 10_000);
   const hosted = auth.cloud();
   return (
-    <div class="note bad" data-testid="offline-note">
+    <aside class="note bad" aria-label={w.title} data-testid="offline-note">
       <Mark tone="bad">
         <strong>{w.title}</strong>
       </Mark>
@@ -23,6 +23,6 @@ export function OfflineNote() {
       <button type="button" class="button" onClick={() => link.wake()}>
         {w.tryNow}
       </button>
-    </div>
+    </aside>
   );
 }

@@ -82,6 +82,7 @@ function RoomCard() {
       <ErrorNote error={room.statusError.value} retry={() => void room.refreshStatus()} />
     );
   }
+  const plane = room.auth.bootstrap.value?.controlPlaneUrl;
   const answers = room.linkPhase.value !== 'offline';
   return (
     <section class="card" aria-labelledby="room" data-testid="room-card">
@@ -99,6 +100,11 @@ function RoomCard() {
           [t.overview.platform, status.platform],
         ]}
       />
+      {plane?.startsWith('http') && (
+        <a class="quiet" href={plane} rel="noreferrer" data-testid="control-plane">
+          {t.overview.controlPlane}
+        </a>
+      )}
     </section>
   );
 }

@@ -6,7 +6,6 @@ import type { ApiError } from '../api/client';
 import { plain } from '../state/plain';
 import { span, t } from '../text';
 import { useRoom } from './context';
-import { moved } from './router';
 
 const ICONS = {
   overview: 'M3 11 12 3l9 8v9a1 1 0 0 1-1 1h-5v-6H9v6H4a1 1 0 0 1-1-1z',
@@ -61,13 +60,17 @@ interface PageProps {
   testid: string;
 }
 
+/** The first page of a visit leaves the focus where the browser put it. */
+let first = true;
+
 /** A page and its heading, which takes the focus when one arrives from another page. */
 export function Page({ title, before, children, testid }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const { status, auth } = useRoom();
   const room = status.value?.name ?? auth.bootstrap.value?.name ?? t.room;
   useEffect(() => {
-    if (moved) heading.current?.focus({ preventScroll: true });
+    if (!first) heading.current?.focus({ preventScroll: true });
+    first = false;
   }, []);
   useEffect(() => {
     document.title = title === room ? room : `${title} · ${room}`;

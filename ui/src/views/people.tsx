@@ -52,7 +52,7 @@ export function People() {
         state.error.value === null && <Skeleton />
       ) : (
         <section class="card" aria-labelledby="people" data-testid="people">
-          <h2 id="people">{manages ? w.all : w.own}</h2>
+          <h2 id="people" tabIndex={-1}>{manages ? w.all : w.own}</h2>
           {people(devices, me).map((person) => (
             <PersonPart key={person.key} state={state} person={person} alone={!manages} all={devices} />
           ))}
@@ -113,6 +113,8 @@ function PersonPart({ state, person, alone, all }: { state: State; person: Perso
     const failed = await state.end(devices.map((device) => device.id));
     setError(failed);
     if (failed === null) say(done);
+    // The button that had the focus is gone.
+    document.getElementById('people')?.focus({ preventScroll: true });
   };
   return (
     <div class="person" data-testid={`person-${person.subject ?? ''}`}>

@@ -32,9 +32,6 @@ export function parse(path: string): Route {
 
 export const path = signal('/');
 
-/** The page has moved since it was loaded: from then on a heading takes the focus. */
-export let moved = false;
-
 /** What is kept for this tab alone. */
 export const tab = safeStorage(() => sessionStorage);
 
@@ -60,8 +57,6 @@ function within(): string {
 export function startRouter(): void {
   path.value = within();
   addEventListener('popstate', () => {
-    if (within() === path.value) return;
-    moved = true;
     path.value = within();
   });
 }
@@ -69,7 +64,6 @@ export function startRouter(): void {
 export function go(to: string): void {
   if (to === path.value) return;
   history.pushState(null, '', root + to.slice(1));
-  moved = true;
   path.value = to;
   scrollTo(0, 0);
 }

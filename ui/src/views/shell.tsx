@@ -44,9 +44,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
           {room.linkPhase.value === 'offline' && <OfflineNote />}
           {room.auth.cloud() && <Notes />}
           {!room.auth.cloud() && room.expiringAt.value !== null && (
-            <div class="note wait" data-testid="expiring">
+            <aside class="note wait" aria-label={t.tabs.access} data-testid="expiring">
               {t.expiring(clockTime(room.expiringAt.value))}
-            </div>
+            </aside>
           )}
           {children}
         </div>
@@ -106,12 +106,12 @@ function UpdateOffer() {
   const { newBuild } = useRoom();
   if (!newBuild.value) return null;
   return (
-    <div class="note row" data-testid="update">
+    <aside class="note row" aria-label={t.update.text} data-testid="update">
       <span>{t.update.text}</span>
       <button type="button" class="button" onClick={() => location.reload()}>
         {t.update.action}
       </button>
-    </div>
+    </aside>
   );
 }
 

@@ -62,6 +62,7 @@ export const core = {
     since: 'Up since',
     version: 'Version',
     platform: 'System',
+    controlPlane: 'Open the control plane',
     manage: 'Manage providers',
     look: 'Show providers',
   },
