@@ -185,7 +185,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     if (found.used) return problem(response, 401, 'code_used', 'That code was used.');
     if (found.expiresAt < Date.now()) return problem(response, 401, 'code_expired', 'That code is too old.');
     found.used = true;
-    const entry = open(found.by.person, deviceName ?? 'Browser', found.by.device);
+    const entry = open(found.by.person, deviceName ?? 'Browser', found.by.id);
     note('access.redeem', 'ok', actor(entry), { fields: { detail: { device: found.by.device } } });
     return json(response, 200, verified(entry), cookie(entry));
   }
@@ -237,9 +237,9 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
       if (target === undefined) return problem(response, 404, 'not_found', 'There is nothing here.');
       if (RANK.indexOf(target.person.role) > RANK.indexOf(entry.person.role))
         return problem(response, 403, 'above_you', 'That device is of someone above you.');
-      const intent = note('access.end_session', 'intent', actor(entry), { fields: { target: target.device } });
+      const intent = note('access.end_session', 'intent', actor(entry), { fields: { target: target.id, detail: { device: target.device } } });
       end(target, 4403);
-      note('access.end_session', 'ok', actor(entry), { fields: { target: target.device, intent } });
+      note('access.end_session', 'ok', actor(entry), { fields: { target: target.id, detail: { device: target.device }, intent } });
       return json(response, 200, { ok: true });
     }
     return undefined;
@@ -289,7 +289,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
       for (const [who, device, agoMs, pairedFrom] of more ?? []) {
         const { sub, role: has, name, email } = PEOPLE[who];
         const person = { issuer: ISSUER, subject: sub, name: name ?? email ?? null, email: email ?? null, role: has };
-        open(person, device, pairedFrom ?? null, Date.now() - 3 * HOUR).lastUsedAt = Date.now() - agoMs;
+        open(person, device, [...devices.values()].find((one) => one.device === pairedFrom)?.id ?? pairedFrom ?? null, Date.now() - 3 * HOUR).lastUsedAt = Date.now() - agoMs;
       }
       for (const [action, outcome, who, agoMs, fields] of history ?? []) {
         const known = who === null ? null : { issuer: ISSUER, subject: PEOPLE[who].sub, name: PEOPLE[who].name ?? PEOPLE[who].email, role: PEOPLE[who].role, device: 'Safari on iPhone', address: '203.0.113.0/24' };

@@ -8,8 +8,8 @@ export function cloudScreens({ base, say, id, IN }) {
   const live = (page) => page.waitForSelector('[data-testid=link-chip][data-phase=live]');
   const MINUTE = 60_000;
   const DEVICES = [
-    ['ada', 'Safari on iPhone', 3 * MINUTE, 'Chrome on Mac'],
     ['ada', 'Chrome on Mac', 26 * 60 * MINUTE],
+    ['ada', 'Safari on iPhone', 3 * MINUTE, 'Chrome on Mac'],
     ['grace', 'Firefox on Linux', 12 * MINUTE],
     ['bob', 'Chrome on Android', 9 * 24 * 60 * MINUTE],
   ];
@@ -25,7 +25,7 @@ export function cloudScreens({ base, say, id, IN }) {
     ['provider.finished', 'ok', null, 25.9 * HOUR, { target: 'codex', detail: { status: 'completed' } }],
     ['instance.keys', 'ok', null, 25 * HOUR, { target: 'https://id.example.com', detail: { status: 'degraded' } }],
     ['provider.cancel', 'ok', 'grace', 50 * MINUTE, { target: 'claude', detail: { status: 'canceled' } }],
-    ['access.end_session', 'ok', 'grace', 40 * MINUTE, { target: 'Chrome on Android' }],
+    ['access.end_session', 'ok', 'grace', 40 * MINUTE, { target: 'd-1', detail: { device: 'Chrome on Android' } }],
     ['provider.disconnect', 'unknown', 'ada', 9 * MINUTE, { target: 'claude' }],
     ['provider.disconnect', 'intent', 'ada', 5 * MINUTE, { target: 'claude' }],
   ];

@@ -12,7 +12,7 @@ export interface Device {
   name: string | null;
   role: string | null;
   device: string | null;
-  /** The device that let it in with a pairing code, by its id or its name. */
+  /** The id of the device that let it in with a pairing code. */
   pairedFrom: string | null;
   createdAt: number | null;
   lastUsedAt: number | null;

@@ -90,7 +90,8 @@ function Day({ day, events }: { day: string; events: Event[] }) {
 
 function Row({ event, offset }: { event: Event; offset: number }) {
   const [open, setOpen] = useState(false);
-  const sentence = sentenceOf(event, providerName(event.target));
+  const provider = providerName(event.target);
+  const sentence = sentenceOf(event, event.detail['device'] === undefined ? provider : plain(event.detail['device']));
   return (
     <li>
       <details class="event" open={open} onToggle={(toggled) => setOpen(toggled.currentTarget.open)} data-testid={`event-${event.seq}`} data-action={event.action} data-outcome={event.outcome}>
@@ -125,7 +126,7 @@ export function sentenceOf(event: Event, name: string): string {
     said = w.times(said, new Intl.NumberFormat(t.lang).format(event.count));
   // A reason that says the same again is left out.
   const again = reason === 'canceled' || status === 'timeout' || status === 'canceled';
-  return reason === undefined || again ? said : w.because(said, w.reasons[reason] ?? plain(reason));
+  return reason === undefined || again ? said : w.because(said, (event.action.startsWith('access.') ? w.accessReasons : w.reasons)[reason] ?? w.reasons[reason] ?? plain(reason));
 }
 
 export function whoOf(actor: Actor | null): string {
@@ -162,6 +163,7 @@ function Details({ event, offset }: { event: Event; offset: number }) {
         [w.details.subject, shown(actor?.subject)],
         [w.details.target, shown(event.target)],
         [w.details.about, shown([detail['device'], detail['subject'], detail['role']].filter(Boolean).join(', '))],
+        [w.details.count, event.count === null ? null : new Intl.NumberFormat(t.lang).format(event.count)],
         [w.details.method, shown(detail['method'])],
         [w.details.outcome, w.outcomes[event.outcome] ?? plain(event.outcome)],
         [w.details.reason, shown(detail['reason'])],

@@ -168,11 +168,11 @@ function DeviceRow({ device, all, ending, onEnd }: { device: Device; all: Device
   const room = useRoom();
   const now = useNow(true, 15_000) + room.clockOffset.value;
   const name = deviceOf(device);
-  const from = all.find(({ id }) => id === device.pairedFrom)?.device ?? device.pairedFrom;
+  const from = all.find(({ id }) => id === device.pairedFrom);
   const facts = [
     device.lastUsedAt === null || device.current ? null : w.used(since(device.lastUsedAt, now)),
     device.createdAt === null ? null : w.since(dayTime(device.createdAt - room.clockOffset.value, room.now())),
-    from === null ? null : w.pairedFrom(plain(from)),
+    device.pairedFrom === null ? null : from === undefined ? w.paired : w.pairedFrom(deviceOf(from)),
   ].filter((fact) => fact !== null);
   return (
     <li data-testid={`device-${device.id}`} data-current={device.current}>

@@ -37,6 +37,7 @@ export const people = {
   here: 'This device',
   used: (ago: string) => `Last used ${ago}`,
   since: (when: string) => `since ${when}`,
+  paired: 'let in by a pairing code',
   pairedFrom: (device: string) => `let in by ${device}`,
   end: 'End',
   endLabel: (device: string) => `End ${device}`,
