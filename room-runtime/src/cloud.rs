@@ -289,3 +289,6 @@ pub fn may_end(who: Standing, of: Role) -> bool {
         Standing::Service => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,6 +134,20 @@ impl Trust {
         Ok(Self { verifier, endings, keys, legacy, has_settled: AtomicBool::new(false) })
     }
 
+    /// A verifier of a test's own, whose keys nobody fetches.
+    #[cfg(test)]
+    pub(crate) fn of(verifier: Verifier) -> Self {
+        let endings = verifier.revocations().endings().clone();
+        let has_settled = AtomicBool::new(true);
+        Self {
+            verifier: Some(verifier.into()),
+            endings,
+            keys: Vec::new(),
+            legacy: None,
+            has_settled,
+        }
+    }
+
     /// Keeps every key set fresh until `stop` fires.
     pub fn run(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         for keys in &self.keys {
