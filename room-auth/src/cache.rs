@@ -104,14 +104,14 @@ impl TokenCache {
         })
     }
 
-    /// Keeps an entry in the slot of the same token, an empty or expired one, or else that of the
+    /// Keeps an entry in the slot of the same token, an expired or empty one, or else that of the
     /// entry that would go first anyway.
     pub(crate) fn insert(&self, entry: Entry, now: Instant) {
         let slots = self.set(entry.key);
         let rank = |slot: &&ArcSwapOption<Entry>| match slot.load().as_ref() {
             Some(held) if held.key == entry.key => None,
-            Some(held) if held.until > now => Some(held.until),
-            _ => Some(now),
+            Some(held) => Some(held.until),
+            None => Some(now),
         };
         if let Some(slot) = slots.iter().min_by_key(rank) {
             slot.store(Some(Arc::new(entry)));
@@ -136,5 +136,94 @@ impl TokenCache {
 impl std::fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenCache").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Identity, Role, Standing};
+    use crate::jwt::claims::Dates;
+    use crate::principal::{Profile, SigningKey, Source};
+
+    fn entry(key: CacheKey, now: Instant) -> Entry {
+        let principal = Principal {
+            identity: Identity { issuer: String::new(), subject: String::new() },
+            standing: Standing::Person(Role::Viewer),
+            instance: String::new(),
+            profile: Profile::default(),
+            token_id: None,
+            session_id: None,
+            key: SigningKey::CurrentSecret,
+            key_id: None,
+            dates: Dates { issued_at: None, not_before: None, expires_at: 0 },
+            source: Source::Issuer(0),
+        };
+        Entry::new(key, Arc::new(principal), 0, 0, now)
+    }
+
+    /// Keys that share their slots.
+    fn neighbours() -> [CacheKey; 5] {
+        [1, 2, 3, 4, 5].map(|last| {
+            let mut key = [7; 32];
+            key[31] = last;
+            CacheKey(key)
+        })
+    }
+
+    #[test]
+    fn a_place_is_part_of_what_is_found() {
+        let (cache, now) = (TokenCache::default(), Instant::now());
+        let key = CacheKey::new(Place::Bearer, "a.b.c");
+        cache.insert(entry(key, now), now);
+        assert!(cache.find(key, now).is_some());
+        assert!(cache.find(CacheKey::new(Place::Assertion, "a.b.c"), now).is_none());
+        assert!(cache.find(CacheKey::new(Place::Bearer, "a.b.d"), now).is_none());
+        cache.remove(key);
+        assert!(cache.find(key, now).is_none());
+    }
+
+    #[test]
+    fn an_entry_lives_a_minute() {
+        let (cache, now) = (TokenCache::default(), Instant::now());
+        let key = neighbours()[0];
+        cache.insert(entry(key, now), now);
+        assert!(cache.find(key, now + Duration::from_secs(59)).is_some());
+        assert!(cache.find(key, now + LIFE).is_none());
+    }
+
+    #[test]
+    fn the_entry_that_would_go_first_makes_room() {
+        let (cache, now) = (TokenCache::default(), Instant::now());
+        let [one, two, three, four, five] = neighbours();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for (key, seconds) in [(one, 3), (two, 1), (three, 2), (four, 4)] {
+            cache.insert(entry(key, at(seconds)), at(4));
+        }
+        // The same token again takes its own slot, and nobody else's.
+        for seconds in 5..8 {
+            cache.insert(entry(four, at(seconds)), at(seconds));
+        }
+        for key in [one, two, three, four] {
+            assert!(cache.find(key, at(8)).is_some());
+        }
+        cache.insert(entry(five, at(8)), at(8));
+        let kept = [one, two, three, four, five].map(|key| cache.find(key, at(8)).is_some());
+        assert_eq!(kept, [true, false, true, true, true]);
+        cache.remove(one);
+        let kept = [one, three, four, five].map(|key| cache.find(key, at(8)).is_some());
+        assert_eq!(kept, [false, true, true, true]);
+    }
+
+    #[test]
+    fn most_of_as_many_as_fit_are_kept() {
+        let (cache, now) = (TokenCache::default(), Instant::now());
+        let keys: Vec<_> =
+            (0..3000).map(|n| CacheKey::new(Place::Bearer, &n.to_string())).collect();
+        for &key in &keys {
+            cache.insert(entry(key, now), now);
+        }
+        let kept = keys.iter().filter(|&&key| cache.find(key, now).is_some()).count();
+        assert!(kept > 2600, "{kept}");
     }
 }

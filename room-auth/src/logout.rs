@@ -245,6 +245,7 @@ mod tests {
     fn a_session_or_a_person_is_signed_out() {
         let bench = bench();
         let logout = bench.verifier.verify_logout(&bench.token(TYPE, |_| ())).unwrap();
+        assert_eq!(logout.issuer(), "https://issuer.example");
         assert_eq!((logout.subject(), logout.session_id()), (Some("user-1"), Some("s-1")));
         let revocation = logout.revocation(bench.clock.now());
         assert_eq!(revocation.target, Target::Session("s-1".into()));

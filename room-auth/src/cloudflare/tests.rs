@@ -171,6 +171,14 @@ fn an_assertion_is_signed_by_cloudflare_with_rs256() {
     ] {
         bench.refused(&other.sign(header.to_string(), &payload).unwrap(), reason);
     }
+    let with_type = |typ: &str| {
+        let header = json!({ "alg": "RS256", "kid": bench.key.kid(), "typ": typ });
+        bench.key.sign(header.to_string(), &payload).unwrap()
+    };
+    assert!(bench.verify(&with_type("jwt"), None).is_ok());
+    for typ in ["at+jwt", "logout+jwt", ""] {
+        bench.refused(&with_type(typ), Reason::Type);
+    }
 }
 
 #[test]

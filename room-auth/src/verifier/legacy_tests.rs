@@ -120,8 +120,10 @@ fn the_legacy_issuer_ends_with_its_sunset() {
     let clock = Arc::new(ManualClock::default());
     let (verifier, _) = legacy(&clock, Some(clock.now() + Duration::from_mins(1)));
     let token = legacy_token(SECRET.as_bytes(), &legacy_claims(unix_seconds(clock.now())), HS256);
-    assert!(verifier.verify(Credential::Bearer(&token)).is_ok());
+    let caller = verifier.verify(Credential::Bearer(&token)).unwrap();
+    assert!(verifier.recheck(&caller).is_ok());
     clock.advance(Duration::from_mins(1));
+    assert_eq!(verifier.recheck(&caller).unwrap_err().reason(), Reason::UnknownKey);
     assert_eq!(
         verifier.verify(Credential::Bearer(&token)).unwrap_err().reason(),
         Reason::Algorithm
