@@ -44,7 +44,11 @@ enum Command {
 #[derive(Subcommand)]
 enum Part {
     /// Tokens: beside `HAProxy`, node and other crates, into `docs/benchmarks.md`.
-    Auth,
+    Auth {
+        /// Measures what was built last, once more.
+        #[arg(long)]
+        built: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,6 +58,6 @@ fn main() -> anyhow::Result<()> {
         Command::Ui => ui::build(),
         Command::CloudDemo { fake } => demo::cloud(fake),
         Command::Bench { part: None } => bench::bench(),
-        Command::Bench { part: Some(Part::Auth) } => bench::auth(),
+        Command::Bench { part: Some(Part::Auth { built }) } => bench::auth(built),
     }
 }

@@ -21,6 +21,9 @@ const MAGIC_PREFIX: &str = "$serde_json::private::";
 /// that a crafted object costs `n log n` and not `n²`.
 const PAIRWISE_LIMIT: usize = 16;
 
+/// What a header or a claim set holds, so that reading one asks for memory once.
+const USUAL_MEMBERS: usize = 8;
+
 /// Why bytes are not JSON that this crate reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JsonFault {
@@ -158,12 +161,12 @@ impl<'a> Reader<'a> {
             return Err(JsonFault::TooDeep);
         }
         self.at += 1;
-        let mut members = Vec::new();
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Object(members));
+            return Ok(Object::default());
         }
+        let mut members = Vec::with_capacity(USUAL_MEMBERS);
         loop {
             self.skip_space();
             let name = self.string()?;

@@ -104,8 +104,10 @@ struct Flood {
 }
 
 /// Builds, measures, prints the table and puts it into the report.
-pub(crate) fn auth() -> anyhow::Result<()> {
-    build()?;
+pub(crate) fn auth(is_built: bool) -> anyhow::Result<()> {
+    if !is_built {
+        build()?;
+    }
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let folder_name = folder.to_str().context("a folder with a plain name")?;
