@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::ManualClock;
 use crate::endings::{Ended, Endings};
+use crate::error::LogText;
 use crate::identity::Role;
 use crate::issuer::{Grant, Issuer, IssuerKey};
 use crate::jwks::{Fetch, FetchFault, FetchRequest, Fetched, KeyStoreOptions};
@@ -224,7 +225,7 @@ async fn each_revocation_ends_what_it_names_and_nothing_else() {
         let error = bench.verifier.recheck(caller).unwrap_err();
         assert_eq!(error.reason(), Reason::Revoked);
         let detail = error.detail().unwrap();
-        assert_eq!(detail.issuer.as_ref().map(|text| text.as_str()), Some(ISSUER));
+        assert_eq!(detail.issuer.as_ref().map(LogText::as_str), Some(ISSUER));
         assert!(detail.thumbprint.is_some() && detail.kid.is_some() && detail.token_id.is_some());
         let Some(Ended::Revoked(told)) = news.try_next() else { panic!("{target:?} is told") };
         assert_eq!(told.target, target);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::error::LogText;
 use crate::identity::{Role, Standing};
 use crate::issuer::{Grant, Issuer, IssuerKey};
 use crate::jws::Algorithm;
@@ -136,15 +137,15 @@ fn a_refusal_tells_the_log_what_was_proven_and_no_more() {
     let thumbprint = bench.issuer.key_set().unwrap().keys().next().unwrap().thumbprint();
     let proven = bench.with_raw("role", Some("\"root\"")).unwrap_err();
     let detail = proven.detail().unwrap();
-    assert_eq!(detail.issuer.as_ref().map(|text| text.as_str()), Some(ISSUER));
-    assert_eq!(detail.kid.as_ref().map(|text| text.as_str()), Some(kid.as_str()));
+    assert_eq!(detail.issuer.as_ref().map(LogText::as_str), Some(ISSUER));
+    assert_eq!(detail.kid.as_ref().map(LogText::as_str), Some(kid.as_str()));
     assert_eq!(detail.thumbprint, Some(thumbprint));
-    assert_eq!(detail.token_id.as_ref().map(|text| text.as_str()), Some("t-1"));
+    assert_eq!(detail.token_id.as_ref().map(LogText::as_str), Some("t-1"));
     let stranger = IssuerKey::generate(Algorithm::EdDsa).unwrap();
     let payload = Value::Object(bench.claims()).to_string();
     let forged = bench.verify(&stranger.sign(bench.header(), payload).unwrap()).unwrap_err();
     let detail = forged.detail().unwrap();
-    assert_eq!(detail.kid.as_ref().map(|text| text.as_str()), Some(kid.as_str()));
+    assert_eq!(detail.kid.as_ref().map(LogText::as_str), Some(kid.as_str()));
     assert_eq!((detail.thumbprint, &detail.token_id), (None, &None));
 }
 
