@@ -60,6 +60,8 @@ pub struct Config {
     pub instance_id: Option<String>,
     /// Where the page sends people for another Room (`ROOM_CONTROL_PLANE_URL`).
     pub control_plane_url: Option<String>,
+    /// The origins whose pages may show ours in a frame (`ROOM_FRAME_ANCESTORS`); none by default.
+    pub frame_ancestors: Vec<String>,
     /// How much is logged (`ROOM_LOG`).
     pub log: LogLevel,
     /// In which form (`ROOM_LOG_FORMAT`); `None` asks whether a person is looking.
@@ -250,6 +252,7 @@ impl Config {
             plan: read.optional("ROOM_PLAN", value::text),
             instance_id,
             control_plane_url: read.optional("ROOM_CONTROL_PLANE_URL", value::page_url),
+            frame_ancestors: read.value("ROOM_FRAME_ANCESTORS", "none", value::origins_or_none),
             log: read.value("ROOM_LOG", "info", value::log_level),
             log_format: read.value("ROOM_LOG_FORMAT", "auto", value::log_format),
             cloud,

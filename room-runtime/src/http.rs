@@ -29,7 +29,7 @@ use http::Method;
 use room_auth::Permission;
 
 pub use self::error::ApiError;
-pub use self::guard::CONTENT_POLICY;
+pub use self::guard::content_policy;
 pub use self::ui::build;
 use crate::limits::Group;
 use crate::state::AppState;

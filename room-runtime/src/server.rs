@@ -194,7 +194,7 @@ impl Server {
             manager,
             publisher,
             hub,
-            content_policy: ::http::HeaderValue::from_static(http::CONTENT_POLICY),
+            content_policy: http::content_policy(&config.frame_ancestors),
             writable: Mutex::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
             tasks: TaskTracker::new(),

@@ -167,7 +167,9 @@ impl Cloud {
         }
         let host = public_url.split_once("://").map_or("", |(_, host)| host).to_owned();
         Self {
-            allowed_origins: read.optional("ROOM_ALLOWED_ORIGINS", origins).unwrap_or_default(),
+            allowed_origins: read
+                .optional("ROOM_ALLOWED_ORIGINS", value::origins)
+                .unwrap_or_default(),
             instance_id: instance_id.unwrap_or(host),
             public_url,
             issuers,
@@ -320,42 +322,18 @@ fn check_key_url(text: &str, loopback_http: bool) -> Result<(), String> {
     }
 }
 
-/// An origin as a browser writes it: scheme, host and port, nothing else.
-fn origin_of(text: &str) -> Result<url::Url, String> {
-    let url = url::Url::parse(text).map_err(|_| format!("{text:?} is not an address"))?;
-    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    let plain = url.username().is_empty() && url.password().is_none();
-    let host = url.host_str().unwrap_or("");
-    if !bare || !plain || host.is_empty() || host.contains('*') {
-        return Err(format!("{text:?}: write scheme and host alone, as https://room.example"));
-    }
-    Ok(url)
-}
-
 fn public_origin(is_loopback: bool) -> impl Fn(&str) -> Result<String, String> {
     move |text| {
         if text.is_empty() {
             return Err("is required: the address people reach this Room at".into());
         }
-        let url = origin_of(text)?;
+        let url = value::origin_of(text)?;
         match url.scheme() {
             "https" => Ok(url.origin().ascii_serialization()),
             "http" if is_loopback => Ok(url.origin().ascii_serialization()),
             _ => Err(format!("{text:?} is not https; http is for a loopback ROOM_BIND alone")),
         }
     }
-}
-
-fn origins(text: &str) -> Result<Vec<String>, String> {
-    let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
-    all.map(|one| {
-        let url = origin_of(one)?;
-        if url.scheme() != "https" {
-            return Err(format!("{one:?} is not https"));
-        }
-        Ok(url.origin().ascii_serialization())
-    })
-    .collect()
 }
 
 /// The address a hosted Room listens on: one, and not all of IPv6.

@@ -64,6 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     both("ROOM_PLAN", &[]),
     both("ROOM_INSTANCE_ID", &["QUOROOM_CLOUD_INSTANCE_ID"]),
     both("ROOM_CONTROL_PLANE_URL", &["VITE_CLOUD_CONTROL_ORIGIN"]),
+    both("ROOM_FRAME_ANCESTORS", &[]),
     both("ROOM_LOG", &[]),
     both("ROOM_LOG_FORMAT", &[]),
     cloud("ROOM_PUBLIC_URL", &[]),
@@ -86,7 +87,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     secret(later("ROOM_ENCRYPTION_KEY")),
     secret(later("ROOM_CODEX_API_KEY")),
     secret(later("ROOM_CLAUDE_API_KEY")),
-    later("ROOM_FRAME_ANCESTORS"),
     later("ROOM_METRICS_BIND"),
 ];
 

@@ -115,6 +115,35 @@ pub(super) fn page_url(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("{} is not an https address", quoted(text)))
 }
 
+/// An origin as a browser writes it: scheme, host and port, nothing else.
+pub(super) fn origin_of(text: &str) -> Result<url::Url, String> {
+    let url = url::Url::parse(text).map_err(|_| format!("{text:?} is not an address"))?;
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let plain = url.username().is_empty() && url.password().is_none();
+    let host = url.host_str().unwrap_or("");
+    if !bare || !plain || host.is_empty() || host.contains('*') {
+        return Err(format!("{text:?}: write scheme and host alone, as https://room.example"));
+    }
+    Ok(url)
+}
+
+/// Origins of pages elsewhere: https, with commas between.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
+    let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+    all.map(|one| {
+        let url = origin_of(one)?;
+        if url.scheme() != "https" {
+            return Err(format!("{one:?} is not https"));
+        }
+        Ok(url.origin().ascii_serialization())
+    })
+    .collect()
+}
+
+pub(super) fn origins_or_none(text: &str) -> Result<Vec<String>, String> {
+    if text == "none" { Ok(Vec::new()) } else { origins(text) }
+}
+
 pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
     Ok(match text {
         "off" => LogLevel::Off,

@@ -297,6 +297,10 @@ fn secure(response: &mut Response, place: Place, app: &AppState) {
         headers.insert(name, value);
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
+    if !app.config.frame_ancestors.is_empty() {
+        // Knows no list of origins; the policy above says the same and more.
+        headers.remove(header::X_FRAME_OPTIONS);
+    }
     if app.cloud.as_ref().is_some_and(|cloud| cloud.settings.is_secure()) {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
@@ -308,10 +312,20 @@ fn secure(response: &mut Response, place: Place, app: &AppState) {
 
 /// What our pages may load: our own scripts and styles, and one Trusted Types policy, the one that
 /// names the service worker.
-pub const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
-    worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    worker-src 'self'; form-action 'self'; base-uri 'none'; \
     require-trusted-types-for 'script'; trusted-types room-sw";
+
+/// `Content-Security-Policy`: what our pages may load, and who may show them in a frame.
+pub fn content_policy(frame_ancestors: &[String]) -> HeaderValue {
+    let ancestors = match frame_ancestors {
+        [] => "'none'".to_owned(),
+        origins => origins.join(" "),
+    };
+    HeaderValue::try_from(format!("{CONTENT_POLICY}; frame-ancestors {ancestors}"))
+        .expect("origins are ASCII, checked with the settings")
+}
 
 /// 413.
 pub(super) fn too_large() -> ApiError {

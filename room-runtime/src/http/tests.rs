@@ -258,6 +258,10 @@ async fn every_answer_is_locked_down() {
         let response = f.get(path, headers).await;
         assert_eq!(response.status().as_u16(), status, "{path}");
         let headers = response.headers();
+        let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+            data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
+            form-action 'self'; base-uri 'none'; require-trusted-types-for 'script'; \
+            trusted-types room-sw; frame-ancestors 'none'";
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
@@ -265,7 +269,7 @@ async fn every_answer_is_locked_down() {
             ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
             ("origin-agent-cluster", "?1"),
-            ("content-security-policy", super::CONTENT_POLICY),
+            ("content-security-policy", policy),
         ] {
             assert_eq!(headers[name], value, "{path}");
         }
@@ -473,4 +477,20 @@ async fn a_viewer_sees_state_and_no_account() {
     assert_eq!(code(response).await, (StatusCode::FORBIDDEN, "not_allowed".to_owned()));
     let parts = f.get("/api/status?parts=storage,nonsense", &[("authorization", &bearer)]).await;
     assert_eq!(code(parts).await.1, "unknown_part");
+}
+
+#[tokio::test]
+async fn only_listed_pages_may_show_ours_in_a_frame() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = [("ROOM_FRAME_ANCESTORS", "https://app.example, https://two.example")];
+    let clock = Arc::new(ManualClock::default());
+    let (app, server) = server::for_tests_with(directory.path(), &more, clock).await;
+    let f = Fixture { app, _server: server, _directory: directory };
+    let response = f.get("/", &[]).await;
+    let policy = response.headers()["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.ends_with("; frame-ancestors https://app.example https://two.example"),
+        "{policy}"
+    );
+    assert!(!response.headers().contains_key("x-frame-options"), "it knows no list");
 }
