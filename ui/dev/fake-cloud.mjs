@@ -170,8 +170,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     used.add(said.jti);
     const person = { issuer: said.iss, subject: said.sub, name: said.name ?? null, email: said.email ?? null, role: said.role };
     const old = holder(request);
-    if (old !== null && old.person.subject === person.subject && old.person.issuer === person.issuer) devices.delete(old.id);
-    else if (old !== null) end(old, 4401);
+    if (old !== null) end(old, 4401);
     const entry = open(person, deviceName ?? 'Browser');
     note('access.sign_in', 'ok', actor(entry));
     return json(response, 200, verified(entry), cookie(entry));
@@ -277,11 +276,12 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
       return undefined;
     },
     /** From `POST /fake`: a person changes role, devices and events that were there before, an end from afar. */
-    control({ role, end: ended, devices: more, history }) {
+    control({ role, end: ended, of, devices: more, history }) {
       if (role) for (const entry of devices.values()) if (entry.person.subject === PEOPLE[role[0]].sub) entry.person.role = role[1];
       if (ended) {
         const code = { revoked: 4403, expired: 4401, idle: 4000 }[ended];
         for (const entry of [...devices.values()]) {
+          if (of !== undefined && entry.person.subject !== PEOPLE[of].sub) continue;
           if (code === 4000) closeSockets(entry.id, code);
           else end(entry, code);
         }

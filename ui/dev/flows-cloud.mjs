@@ -455,6 +455,16 @@ export function cloudFlows({ base, say, open, id }) {
       }
     },
 
+    async 'cloud: a renewal in one tab does not end the others'() {
+      const page = await signedIn('ada', '/settings');
+      const other = await page.context().newPage();
+      await other.goto(`${base}/#token=${await token('ada')}`);
+      await live(other);
+      await page.waitForTimeout(500);
+      await live(page);
+      await page.waitForSelector(id('settings'));
+    },
+
     async 'cloud: nothing of this machine is probed'() {
       await say({ mode: 'cloud' });
       const page = await open();

@@ -33,7 +33,7 @@ class FakeSocket implements SocketLike {
   }
 }
 
-function setUp(ticket: () => Promise<string> = async () => 't') {
+function setUp(ticket: (again: boolean) => Promise<string> = async () => 't') {
   const sockets: FakeSocket[] = [];
   const phases: LinkPhase[] = [];
   const tickets = vi.fn(ticket);
@@ -220,14 +220,41 @@ test('a server that accepts and never greets is given up after 10 s', async () =
   expect(sockets).toHaveLength(2);
 });
 
-test.each([4401, 4403])('close code %d stops and asks for sign-in', async (code) => {
+test('close code 4403 stops and says that access was ended', async () => {
   const { live, last, sockets, signedOut, phases } = setUp();
   await live();
-  last().end(code);
+  last().end(4403);
   await vi.advanceTimersByTimeAsync(120_000);
-  expect(signedOut).toHaveBeenCalledTimes(1);
+  expect(signedOut.mock.calls).toEqual([['revoked']]);
   expect(phases.at(-1)).toBe('signed_out');
   expect(sockets).toHaveLength(1);
+});
+
+test('close code 4401 asks once whether that is so: a sign-in that is over stops', async () => {
+  let over = false;
+  const { live, last, sockets, signedOut, tickets } = setUp(async () => {
+    if (over) throw new ApiError('problem', 401, { code: 'sign_in_required', title: null, detail: null });
+    return 't';
+  });
+  await live();
+  over = true;
+  last().end(4401);
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(signedOut.mock.calls).toEqual([['ended']]);
+  expect(tickets.mock.calls).toEqual([[false], [true]]);
+  expect(sockets).toHaveLength(1);
+});
+
+test('close code 4401 where another tab has renewed goes on, and does not go round in circles', async () => {
+  const { live, last, sockets, signedOut, settle, phases } = setUp();
+  await live();
+  last().end(4401);
+  await settle();
+  last().greet();
+  expect([sockets.length, phases.at(-1), signedOut.mock.calls.length]).toEqual([2, 'live', 0]);
+  last().end(4401);
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect([sockets.length, signedOut.mock.calls]).toEqual([2, [['ended']]]);
 });
 
 test('a ticket refused with 401 stops the tries', async () => {

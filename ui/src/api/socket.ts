@@ -61,6 +61,8 @@ const WAKE_ANSWER_MS = 1_500;
 const HELLO_MS = 10_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_LAST_MS = 15_000;
+/** A second end so soon after the first is not doubted. */
+const DOUBT_MS = 30_000;
 const WINDOW_MS = 10_000;
 const TRIES_PER_WINDOW = 8;
 const FAILURES_UNTIL_OFFLINE = 3;
@@ -85,6 +87,7 @@ export function createLink(options: LinkOptions) {
   let tries: number[] = [];
   let boot: string | null = null;
   let pings = 0;
+  let doubtedAt = Number.NEGATIVE_INFINITY;
   let retryTimer: unknown = null;
   let silenceTimer: unknown = null;
   let answerTimer: unknown = null;
@@ -166,13 +169,23 @@ export function createLink(options: LinkOptions) {
   }
 
   function closed(code: number): void {
-    if (code === 4401) signedOut('ended');
+    if (code === 4401) doubted();
     else if (code === 4403) signedOut('revoked');
     else if (code === 4000 && !visible) {
       // So that a hosted machine may sleep; whoever looks at the page again wakes it.
       drop();
       setPhase(waitingPhase());
     } else failed(LEAST_WAIT_MS[code] ?? 0);
+  }
+
+  /** The sign-in this socket stood on is over; another tab may have renewed it for the whole browser. */
+  function doubted(): void {
+    const now = timers.now();
+    const again = now - doubtedAt < DOUBT_MS;
+    doubtedAt = now;
+    if (again) return signedOut('ended');
+    failures = Math.max(failures, 1);
+    return attempt();
   }
 
   function signedOut(why: 'ended' | 'revoked'): void {

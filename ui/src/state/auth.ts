@@ -149,6 +149,8 @@ export function createAuth(client: Client, platform: AuthPlatform) {
   }
 
   function accept(who: Verified): void {
+    // Nothing of someone else may stay on the page.
+    if (verified.value !== null && !samePerson(who, verified.value)) out('signed_out');
     pending = null;
     question.value = null;
     verified.value = who;
@@ -326,10 +328,8 @@ export function createAuth(client: Client, platform: AuthPlatform) {
       try {
         const who = await client.verify();
         if (phase.value !== 'signed_in') return;
-        // Someone else, in another tab: nothing of the one before may stay on the page.
-        if (!samePerson(who, verified.value)) out('signed_out');
-        verified.value = who;
-        phase.value = 'signed_in';
+        if (samePerson(who, verified.value)) verified.value = who;
+        else accept(who);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
       }

@@ -221,11 +221,35 @@ test.each([
   [4401, 'ended'],
   [4403, 'revoked'],
 ])('a socket closed with %i ends it here: %s', async (code, reason) => {
+  let out = false;
+  const { room, sockets, settle } = setUp({ ...CLOUD, 'GET /api/auth/verify': () => (out ? STRANGER : { body: WHO }) });
+  await room.auth.begin(null);
+  await settle();
+  out = true;
+  sockets[0]?.events.closed(code as number);
+  await settle();
+  expect([room.auth.phase.value, room.auth.reason.value]).toEqual(['signed_out', reason]);
+});
+
+test('a sign-in that another tab has renewed goes on here', async () => {
   const { room, sockets, settle } = setUp(CLOUD);
   await room.auth.begin(null);
   await settle();
-  sockets[0]?.events.closed(code as number);
-  expect([room.auth.phase.value, room.auth.reason.value]).toEqual(['signed_out', reason]);
+  sockets[0]?.events.closed(4401);
+  await settle();
+  expect([room.auth.phase.value, sockets.length]).toEqual(['signed_in', 2]);
+});
+
+test('a token of someone else in an open tab leaves nothing of the one before', async () => {
+  const { room, settle } = setUp({ ...CLOUD, 'POST /api/auth/session': { body: OTHER } });
+  await room.auth.begin(null);
+  await settle();
+  const phases: string[] = [];
+  room.auth.phase.subscribe((phase) => phases.push(phase));
+  await room.auth.begin(arrival(jwt({ sub: 'bob' })));
+  await room.auth.answer(true);
+  expect(phases).toEqual(['signed_in', 'asking', 'signed_out', 'signed_in']);
+  expect(room.auth.verified.value?.subject).toBe('bob');
 });
 
 test('a socket that is refused at the door asks whether one is still signed in', async () => {
