@@ -1,7 +1,12 @@
 //! A hosted Room: who gets in, how far, and how that ends.
 
+mod corpus;
 mod embedded;
 mod endings;
+mod keys;
+mod legacy;
+mod pairing;
+mod roles;
 mod walk;
 
 use room_tests::app::{Setup, TestApp};
