@@ -100,6 +100,14 @@ export function cloudScreens({ base, say, id, IN }) {
       await fetch(`${base}/api/auth/pair/redeem`, { method: 'POST', body: JSON.stringify({ code: code.replace('-', ''), deviceName: 'Safari on iPhone' }) });
       await page.waitForSelector(id('pair-added'));
     }),
+    'access-long': as('ada', '/access', (page) => page.waitForSelector(id('people')), {
+      people: {
+        devices: [
+          ['bob', 'A-device-with-a-name-that-never-ends-and-has-no-place-to-break-in-it-at-all', 1000],
+          ['bob', 'Ünïcode \u202Ereversed\u202C 手机 the living room tablet of the whole family', 1000],
+        ],
+      },
+    }),
     'access-member': as('bob', '/access', (page) => page.waitForSelector('[data-current=true]'), { people: { devices: DEVICES } }),
     'access-admin': as('grace', '/access', (page) => page.waitForSelector(id('person-u-bob')), { people: { devices: DEVICES } }),
     activity: as('ada', '/activity', (page) => page.waitForSelector(id('day')), { people: { history: HISTORY } }),

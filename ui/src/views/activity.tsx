@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { EXPORT_PATH, type Actor, type Event, type Kind } from '../api/activity';
 import { ApiError } from '../api/client';
 import { createActivity, type Activity as State } from '../state/activity';
+import { parseUrl } from '../state/address';
 import { plain } from '../state/plain';
 import { clockTime, dayTime, t } from '../text';
 import { w } from '../text/activity';
@@ -90,8 +91,8 @@ function Day({ day, events }: { day: string; events: Event[] }) {
 
 function Row({ event, offset }: { event: Event; offset: number }) {
   const [open, setOpen] = useState(false);
-  const provider = providerName(event.target);
-  const sentence = sentenceOf(event, event.detail['device'] === undefined ? provider : plain(event.detail['device']));
+  const target = targetName(event.target);
+  const sentence = sentenceOf(event, event.detail['device'] === undefined ? target : plain(event.detail['device']));
   return (
     <li>
       <details class="event" open={open} onToggle={(toggled) => setOpen(toggled.currentTarget.open)} data-testid={`event-${event.seq}`} data-action={event.action} data-outcome={event.outcome}>
@@ -111,9 +112,10 @@ function Row({ event, offset }: { event: Event; offset: number }) {
   );
 }
 
-function providerName(target: string | null): string {
+/** A provider by its name, a sign-in service by its host, anything else as it is called. */
+function targetName(target: string | null): string {
   const row = useRoom().providers.table.value?.find(({ id }) => id === target);
-  return plain(row?.name ?? target ?? '');
+  return plain(row?.name ?? parseUrl(target ?? '')?.host ?? target ?? '');
 }
 
 export function sentenceOf(event: Event, name: string): string {
@@ -137,7 +139,7 @@ export function whoOf(actor: Actor | null): string {
   return name === null ? w.who(w.someone, device) : w.who(plain(name), device);
 }
 
-const ENDS = ['access.sign_out', 'access.end_session', 'provider.cancel', 'provider.disconnect', 'instance.stop'];
+const ENDS = ['access.sign_out', 'access.end_session', 'access.revoke', 'access.backchannel_logout', 'provider.cancel', 'provider.disconnect', 'instance.stop'];
 const BEGINS = ['provider.connect', 'provider.input', 'access.pair'];
 
 export function toneOf({ action, outcome, detail }: Event): Tone {

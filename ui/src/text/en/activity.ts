@@ -19,7 +19,10 @@ const sentences: Record<string, Sentences> = {
     refused: (name) => `Device not signed out: ${name}`,
   },
   'access.revoke': { ok: (name) => `Access ended: ${name}`, intent: (name) => `Ending access: ${name}`, refused: () => 'Ending of access refused' },
-  'access.backchannel_logout': { ok: () => 'Signed out by the sign-in service', refused: () => 'Sign-out by the sign-in service refused' },
+  'access.backchannel_logout': {
+    ok: (name) => (name === '' ? 'Signed out by the sign-in service' : `Signed out by the sign-in service: ${name}`),
+    refused: () => 'Sign-out by the sign-in service refused',
+  },
   'access.refused': { ok: () => 'Sign-ins refused' },
   'provider.connect': {
     ok: (name) => `${name} sign-in started`,
@@ -44,7 +47,7 @@ const sentences: Record<string, Sentences> = {
   'instance.stop': { ok: () => 'Room stopped' },
   'instance.backup': { ok: () => 'Backup made', intent: () => 'Making a backup', failed: () => 'Backup failed', refused: () => 'Backup refused' },
   'instance.wipe': { ok: () => 'Room wiped', intent: () => 'Wiping the Room', failed: () => 'Wipe failed', refused: () => 'Wipe refused' },
-  'instance.keys': { ok: () => 'Keys of a sign-in service changed' },
+  'instance.keys': { ok: (name) => `Keys of ${name} changed` },
 };
 
 export const activity = {
@@ -57,11 +60,11 @@ export const activity = {
     'provider.verify disconnected': (name: string) => `${name} checked: not signed in`,
     'provider.finished canceled': (name: string) => `${name} sign-in ended, cancelled`,
     'provider.finished timeout': (name: string) => `${name} sign-in ran out of time`,
-    'instance.keys degraded': () => 'Keys of a sign-in service are out of reach',
-    'instance.keys stale': () => 'Keys of a sign-in service are too old',
-    'instance.keys none': () => 'No keys of a sign-in service',
-    'instance.keys fresh': () => 'Keys of a sign-in service are back',
-    'instance.keys back': () => 'Keys of a sign-in service are back',
+    'instance.keys degraded': (name: string) => `Keys of ${name} are out of reach`,
+    'instance.keys stale': (name: string) => `Keys of ${name} are too old`,
+    'instance.keys none': (name: string) => `No keys of ${name}`,
+    'instance.keys fresh': (name: string) => `Keys of ${name} are there`,
+    'instance.keys back': (name: string) => `Keys of ${name} are there`,
   } as Record<string, (name: string) => string>,
   unfinished: (sentence: string) => `${sentence}: how it went is not known`,
   times: (sentence: string, count: string) => `${sentence}, ${count} times`,

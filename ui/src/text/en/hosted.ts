@@ -34,6 +34,7 @@ export const hosted = {
     role_refused: 'Ask the owner of this Room to give you one.',
     no_keys: 'It does not reach the keys it checks them with. Devices that are signed in stay signed in.',
     unreachable: 'It may be starting. Wait a moment, then try again.',
+    page_refused: 'Open the Room at its own address, and not inside another page.',
     unexpected: 'Something between this page and the Room may have answered instead.',
     cloudflare_refused: 'Ask the owner of this Room to add your e-mail address.',
   } as Record<string, string>,
