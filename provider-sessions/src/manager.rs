@@ -309,6 +309,18 @@ impl SessionManager {
         done.await.map_err(|_| SessionError::Stopping)?
     }
 
+    /// Signs out, and takes away whatever credential files are left then, also of a program that is
+    /// not installed: nothing may stay on a machine that is handed back.
+    ///
+    /// # Errors
+    /// Unknown provider.
+    pub async fn wipe(&self, provider: &str) -> Result<Disconnected, SessionError> {
+        let index = self.0.index(provider)?;
+        let inner = Arc::clone(&self.0);
+        let done = self.0.tasks.spawn(async move { inner.wipe(index).await });
+        done.await.map_err(|_| SessionError::Stopping)?
+    }
+
     /// Asks the program now and waits for its answer.
     ///
     /// # Errors

@@ -289,3 +289,22 @@ async fn a_sign_in_made_outside_is_noticed() {
     }
     bench.manager.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wipe_leaves_no_credentials_whether_or_not_the_program_is_there() {
+    for programs in [None, Some(Path::new("/nonexistent"))] {
+        let bench = programs.map_or_else(Bench::new, Bench::with_programs);
+        let elsewhere = bench.home.join("elsewhere.json");
+        fs::write(&elsewhere, "someone else's").unwrap();
+        fs::create_dir_all(bench.home.join(".codex")).unwrap();
+        fs::write(bench.home.join(".codex/config.toml"), "model = \"x\"\n").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, bench.home.join(".codex/auth.json")).unwrap();
+        let done = bench.manager.wipe("codex").await.unwrap();
+        assert!(done.ok, "{done:?}");
+        assert!(!bench.home.join(".codex/auth.json").exists());
+        assert!(bench.home.join(".codex/config.toml").exists(), "settings are no credentials");
+        assert_eq!(fs::read_to_string(elsewhere).unwrap(), "someone else's", "no link is followed");
+        assert!(matches!(bench.manager.wipe("x").await, Err(SessionError::UnknownProvider)));
+        bench.manager.shutdown().await;
+    }
+}

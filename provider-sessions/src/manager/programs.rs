@@ -196,4 +196,28 @@ impl Inner {
         let removed = there.into_iter().filter(|file| !file.exists()).collect();
         Ok(Disconnected { ok, removed, error, at })
     }
+
+    pub(super) async fn wipe(self: Arc<Self>, index: usize) -> Result<Disconnected, SessionError> {
+        let row = &self.slots[index].provider;
+        let mut done = match Arc::clone(&self).disconnect(index).await {
+            Ok(done) => done,
+            Err(SessionError::NotInstalled { .. }) => {
+                Disconnected { ok: true, removed: Vec::new(), error: None, at: Timestamp::now() }
+            }
+            Err(error) => return Err(error),
+        };
+        let folder = self.folder(row);
+        for file in row.home.credentials.iter().map(|file| folder.join(file)) {
+            // The name itself goes, wherever it may lead.
+            match std::fs::remove_file(&file) {
+                Ok(()) => done.removed.push(file),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    done.ok = false;
+                    done.error = Some(format!("a credential file could not be removed: {error}"));
+                }
+            }
+        }
+        Ok(done)
+    }
 }

@@ -39,14 +39,15 @@ pub(super) async fn wipe(
 }
 
 async fn wipe_all(app: &App, cloud: &Cloud) -> Result<wire::Wiped, ApiError> {
+    // People first, whatever the providers' programs will say.
+    cloud.end_everyone(app).await?;
     let (mut providers, mut all_out) = (BTreeMap::new(), true);
     for provider in app.manager.providers() {
-        let done = app.manager.disconnect(&provider.id).await?;
+        let done = app.manager.wipe(&provider.id).await?;
         all_out &= done.ok;
         let wiped = wire::Disconnected::new(done, &app.config.provider_home);
         providers.insert(provider.id.clone(), wiped);
     }
-    cloud.end_everyone(app).await?;
     let devices = app.store.count_devices().await?;
     let ok = devices == 0 && all_out;
     Ok(wire::Wiped { ok, providers, devices })
