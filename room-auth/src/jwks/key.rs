@@ -181,12 +181,6 @@ impl Key {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
-
-    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        self.thumbprint == other.thumbprint
-            && self.algorithm == other.algorithm
-            && self.kid == other.kid
-    }
 }
 
 impl fmt::Debug for Key {

@@ -246,6 +246,22 @@ fn an_ed25519_key_has_large_order() {
         bytes[31] |= 0x80;
         refused(&key(&bytes), KeyFault::SmallOrder);
     }
+    // What only looks like one of these in a part of its bytes is a key like any other.
+    let alike = |first, middle, last| {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        Key::from_jwk(key(&bytes).to_string().as_bytes()).err()
+    };
+    for (first, middle, last) in [
+        (0xff, 0x11, 0x7f),
+        (0xff, 0xff, 0x7e),
+        (0xeb, 0xff, 0x7f),
+        (0xed, 0xff, 0x00),
+        (0x02, 0x00, 0x00),
+        (0x01, 0x01, 0x00),
+    ] {
+        assert_ne!(alike(first, middle, last), Some(KeyFault::SmallOrder), "{first:x} {last:x}");
+    }
 }
 
 #[test]

@@ -378,6 +378,13 @@ mod tests {
     }
 
     #[test]
+    fn every_escape_is_what_the_rfc_says() {
+        let text = r#""\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00\udbff\udfff""#;
+        let value = parse(text.as_bytes()).unwrap();
+        assert_eq!(value.as_str(), Some("\"\\/\u{8}\u{c}\n\r\té😀\u{10ffff}"));
+    }
+
+    #[test]
     fn a_name_twice_is_refused_at_any_depth_and_however_written() {
         refused(r#"{"a":1,"a":1}"#, JsonFault::DuplicateName);
         refused(r#"{"a":1,"\u0061":2}"#, JsonFault::DuplicateName);

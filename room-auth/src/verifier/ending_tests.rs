@@ -357,7 +357,11 @@ fn revocations_are_bounded_and_never_forgotten_early() {
     assert!(matches!(full.apply(one_more.clone(), now), Err(RevocationError::Full)));
     full.apply(Revocation::now("j", Target::Instance, now), now).unwrap();
     assert_eq!(full.len(), MAX_REVOCATIONS);
-    let later = now + Duration::from_hours(25);
-    full.apply(Revocation { not_before: later, ..one_more }, later).unwrap();
+    // A day, and the leeway on both ends, after the second that each of them names.
+    let forgotten = one_more.not_before + Duration::from_hours(24) + Duration::from_mins(4);
+    let order = |at| Revocation { not_before: at, ..one_more.clone() };
+    let before = forgotten - Duration::from_secs(1);
+    assert!(matches!(full.apply(order(before), before), Err(RevocationError::Full)));
+    full.apply(order(forgotten), forgotten).unwrap();
     assert_eq!(full.len(), 1, "what could name no living token has gone");
 }

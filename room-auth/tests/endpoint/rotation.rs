@@ -48,6 +48,25 @@ async fn a_withdrawn_key_is_refused_from_the_next_fetch_on() {
     assert!(matches!(news.try_next(), Some(Ended::KeysWithdrawn { keys, .. }) if keys.len() == 1));
 }
 
+#[tokio::test]
+async fn a_key_that_takes_the_id_of_another_is_another_key() {
+    let bench = Bench::new().await;
+    let (token, old) = (bench.mint(), bench.issuer.key());
+    let caller = bench.verify(&token).unwrap();
+    let mut news = bench.endings.subscribe();
+    let key = IssuerKey::generate(Algorithm::EdDsa).unwrap().with_kid(old.kid());
+    let other = Issuer::new(ISSUER, key);
+    bench.server.answer(Answer::json(&other.jwks()));
+    bench.refresh().await;
+    assert_eq!(bench.store.health().generation, 2);
+    assert_eq!(bench.verify(&token).unwrap_err().reason(), Reason::Signature);
+    assert_eq!(bench.verifier.recheck(&caller).unwrap_err().reason(), Reason::UnknownKey);
+    assert!(matches!(news.try_next(), Some(Ended::KeysWithdrawn { keys, .. }) if keys.len() == 1));
+    let grant = Grant::person("user-1", Role::Owner);
+    let fresh = other.mint("inst-1", &grant, bench.clock.now()).unwrap();
+    assert!(bench.verify(&fresh).is_ok());
+}
+
 /// The worst of both: a stranger's flood of made-up key ids while the endpoint hangs.
 #[tokio::test]
 async fn a_flood_of_unknown_keys_touches_no_valid_token() {
