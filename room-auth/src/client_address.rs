@@ -223,6 +223,9 @@ mod tests {
         let on_fly = [("fly-client-ip", "162.159.1.1"), ("cf-connecting-ip", "198.51.100.2")];
         check("cloudflare", "172.16.0.1", &on_fly, Some("198.51.100.2"));
         check("cloudflare", "fdaa::3", &on_fly, Some("198.51.100.2"));
+        for private in ["10.0.0.1", "127.0.0.1", "169.254.0.9", "::1", "fe80::1", "fc00::1"] {
+            check("cloudflare", private, &on_fly, Some("198.51.100.2"));
+        }
         check("cloudflare", "172.16.0.1", &SPOOFED, Some("198.51.100.1"));
         check("cloudflare", "203.0.113.9", &on_fly, Some("203.0.113.9"));
         let twice = [("cf-connecting-ip", "198.51.100.1"), ("cf-connecting-ip", "198.51.100.2")];

@@ -443,4 +443,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_words_of_sec_fetch_site_are_the_standards() {
+        let read = |words: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for word in words {
+                headers.append("sec-fetch-site", HeaderValue::from_static(word));
+            }
+            FetchSite::of(&headers)
+        };
+        assert_eq!(read(&[]), FetchSite::Absent);
+        assert_eq!(read(&["same-origin"]), FetchSite::SameOrigin);
+        assert_eq!(read(&["same-site"]), FetchSite::SameSite);
+        assert_eq!(read(&["cross-site"]), FetchSite::CrossSite);
+        assert_eq!(read(&["none"]), FetchSite::None);
+        for words in [&["Same-Origin"][..], &[""], &["none "], &["none", "none"]] {
+            assert_eq!(read(words), FetchSite::Unknown, "{words:?}");
+        }
+    }
 }

@@ -12,7 +12,9 @@ use crate::identity::Role;
 use crate::issuer::{Grant, Issuer, IssuerKey};
 use crate::jwks::{Fetch, FetchFault, FetchRequest, Fetched, KeyStoreOptions};
 use crate::jws::Algorithm;
-use crate::revocation::{MAX_REVOCATIONS, Revocation, RevocationError, RevocationStore, Target};
+use crate::revocation::{
+    MAX_REVOCATIONS, Revocation, RevocationError, RevocationStore, Target, from_unix,
+};
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -299,6 +301,25 @@ async fn a_moment_only_moves_forward() {
     let earlier = Revocation::now(ISSUER, Target::Subject("user-1".into()), long_ago);
     bench.verifier.revocations().apply(earlier, bench.clock.now()).unwrap();
     assert_eq!(bench.verify(&token).unwrap_err(), Reason::Revoked);
+}
+
+#[tokio::test]
+async fn a_moment_covers_the_second_it_lies_in() {
+    let bench = Bench::new().await;
+    let orders = bench.verifier.revocations();
+    assert!(orders.is_empty());
+    let mut news = orders.endings().subscribe();
+    let second = from_unix(unix_seconds(bench.clock.now()));
+    let issued = |at| bench.issuer.mint("inst-1", &person("user-1"), at).unwrap();
+    let (same, next) = (issued(second), issued(second + Duration::from_secs(1)));
+    let half = second + Duration::from_millis(500);
+    let target = Target::Subject("user-1".into());
+    let order = Revocation { issuer: ISSUER.to_owned(), target, not_before: half };
+    orders.apply(order, bench.clock.now()).unwrap();
+    assert_eq!(bench.verify(&same).unwrap_err(), Reason::Revoked);
+    assert!(bench.verify(&next).is_ok());
+    assert!(!orders.is_empty());
+    assert!(matches!(news.try_next(), Some(Ended::Revoked(_))));
 }
 
 #[derive(Clone, Default)]
