@@ -462,4 +462,10 @@ mod tests {
             assert_eq!(read(words), FetchSite::Unknown, "{words:?}");
         }
     }
+
+    #[test]
+    fn a_name_has_253_characters_at_most() {
+        assert!(Authority::parse(&"a".repeat(253)).is_some());
+        assert!(Authority::parse(&"a".repeat(254)).is_none());
+    }
 }

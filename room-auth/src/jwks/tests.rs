@@ -170,6 +170,9 @@ fn an_rsa_key_has_a_sound_size_and_exponent() {
     {
         refused(&rsa_with(&n, exponent), KeyFault::Exponent);
     }
+    // Odd and large: what the library makes of such a one is its own business.
+    let large = Key::from_jwk(rsa_with(&n, &[1, 0, 0, 0, 0, 0, 0, 1]).to_string().as_bytes());
+    assert_ne!(large.err(), Some(KeyFault::Exponent));
     refused(&rsa_with(&[&[0], n.as_slice()].concat(), &e), KeyFault::Malformed);
     refused(&rsa_with(&n, &[0, 1, 0, 1]), KeyFault::Malformed);
     refused(&rsa_with(&[], &e), KeyFault::Malformed);

@@ -373,7 +373,7 @@ fn revocations_are_bounded_and_never_forgotten_early() {
     *shelf.kept.lock().unwrap() = (0..MAX_REVOCATIONS)
         .map(|n| Revocation::now("i", Target::Token(n.to_string()), now))
         .collect();
-    let full = Revocations::stored(shelf, Endings::default(), now).unwrap();
+    let full = Revocations::stored(shelf.clone(), Endings::default(), now).unwrap();
     let one_more = Revocation::now("j", Target::Token("x".into()), now);
     assert!(matches!(full.apply(one_more.clone(), now), Err(RevocationError::Full)));
     full.apply(Revocation::now("j", Target::Instance, now), now).unwrap();
@@ -384,5 +384,7 @@ fn revocations_are_bounded_and_never_forgotten_early() {
     let before = forgotten - Duration::from_secs(1);
     assert!(matches!(full.apply(order(before), before), Err(RevocationError::Full)));
     full.apply(order(forgotten), forgotten).unwrap();
+    let again = |at| Revocations::stored(shelf.clone(), Endings::default(), at).unwrap().len();
+    assert_eq!((again(before), again(forgotten)), (MAX_REVOCATIONS + 1, 1));
     assert_eq!(full.len(), 1, "what could name no living token has gone");
 }
