@@ -107,11 +107,13 @@ impl Missing {
         }
     }
 
+    /// The time in which the bucket was full counts for nothing: the next fetch comes a whole
+    /// period after the burst, not after whatever was left of one.
     fn refill(&mut self, now: Instant) {
         let waited = now.duration_since(self.refilled);
         let periods = u32::try_from(waited.as_nanos() / REFILL.as_nanos()).unwrap_or(BURST);
-        if periods > 0 {
-            self.tokens = self.tokens.saturating_add(periods).min(BURST);
+        self.tokens = self.tokens.saturating_add(periods).min(BURST);
+        if periods > 0 || self.tokens == BURST {
             self.refilled = now;
         }
     }
@@ -123,6 +125,22 @@ mod tests {
 
     fn after(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_quiet_time_is_no_credit_beyond_the_burst() {
+        let start = Instant::now();
+        for quiet in [0, 6, 9, 15, 3600] {
+            let mut missing = Missing::new(start);
+            let mut fetches = Vec::new();
+            for second in quiet..quiet + 30 {
+                if missing.ask(&second.to_string(), after(start, second)) == Ask::Fetch {
+                    missing.fetched(false);
+                    fetches.push(second - quiet);
+                }
+            }
+            assert_eq!(fetches, [0, 1, 10, 20], "after {quiet} s");
+        }
     }
 
     #[test]
