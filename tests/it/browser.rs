@@ -5,8 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use room_tests::app::TestApp;
-use serde_json::Value;
+use reqwest::Method;
+use room_auth::Role;
+use room_tests::app::{Answer, Setup, TestApp};
+use room_tests::issuer::{ControlPlane, subject};
+use serde_json::{Value, json};
 
 use crate::real_logins::World;
 use crate::room::Room;
@@ -34,13 +37,18 @@ struct Person {
 impl Person {
     fn open(app: &TestApp, chromium: &Path, look: Look) -> Self {
         let link = one_time_link(app);
+        Self::run("sign-in.mjs", chromium, look, &[("LINK", &link)])
+    }
+
+    /// Starts a script with what it needs to know.
+    fn run(script: &str, chromium: &Path, look: Look, more: &[(&str, &str)]) -> Self {
         let mut script = Command::new("node")
-            .arg(ui().join("browser/sign-in.mjs"))
+            .arg(ui().join("browser").join(script))
             .env("CHROMIUM", chromium)
-            .env("LINK", link)
             .env("VIEW", look.view)
             .env("THEME", look.theme)
             .env("SHOTS", std::env::var("ROOM_TEST_SHOTS").unwrap_or_default())
+            .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -159,6 +167,50 @@ async fn a_desktop_signs_the_real_programs_in_and_out() {
         let Some(world) = World::new(test).await else { return };
         walk(&world.app, &world, &chromium, look);
     }
+}
+
+/// An owner on a phone, a desk that is brought in by the QR code, and a member who looks on.
+#[tokio::test]
+async fn a_phone_and_a_desk_live_through_a_day_at_a_hosted_room() {
+    let test = "a_phone_and_a_desk_live_through_a_day_at_a_hosted_room";
+    let Some(chromium) = chromium_for(test) else { return };
+    hosted(&chromium, PHONE).await;
+    for look in more().filter(|look| look.view == PHONE.view) {
+        hosted(&chromium, look).await;
+    }
+}
+
+async fn hosted(chromium: &Path, look: Look) {
+    let plane = ControlPlane::start("inst-1").unwrap();
+    let setup = Setup::new().unwrap().cloud_for_browsers().unwrap().env(plane.settings());
+    let home = setup.home().text().to_owned();
+    let setup = setup.var("ROOM_PROVIDER_HOME", &home);
+    let room = Room::from(setup.var("ROOM_CONTROL_PLANE_URL", &plane.url())).await;
+    let public_url = format!("http://localhost:{}", room.app.port());
+    plane.serve_room(&public_url);
+    let link = |role: Role| format!("{public_url}/#token={}", plane.token(role));
+    let (owner, member) = (link(Role::Owner), link(Role::Member));
+    let links = [("LINK", owner.as_str()), ("OTHER", member.as_str())];
+    let mut person = Person::run("hosted.mjs", chromium, look, &links);
+    let seen = person.expect("codex");
+    let (code, link) = (seen["code"].as_str().unwrap(), seen["link"].as_str().unwrap());
+    assert_eq!(link, "https://auth.openai.com/codex/device");
+    room.control.approve();
+    person.tell("approved");
+    let members = person.expect("seen");
+    let text = members["text"].as_str().unwrap();
+    assert!(text.contains("providers:"), "the member's socket was heard: {text}");
+    for secret in [code, link, "one-time code", "owner@example.com"] {
+        assert!(!text.contains(secret), "{secret:?} in what a member was sent: {text}");
+    }
+    person.tell("fine");
+    person.expect("revoke");
+    let client = room.app.client();
+    let revoke = client.bearing(&plane.service_token(), Method::POST, "/api/access/revoke");
+    let done = Answer::of(revoke.json(&json!({ "subject": subject(Role::Owner) }))).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    person.tell("revoked");
+    person.leave();
 }
 
 fn more() -> impl Iterator<Item = Look> {

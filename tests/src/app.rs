@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
@@ -33,7 +34,7 @@ pub struct Setup {
     _temporary: TempDir,
     path: String,
     env: Vec<(String, String)>,
-    /// Under which name it is asked, if not under its address.
+    /// Under which name a hosted one is asked.
     host: Option<String>,
 }
 
@@ -98,6 +99,19 @@ impl Setup {
     /// The data directory, which the server makes.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The same at an address of this machine, for a browser.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port to be had.
+    pub fn cloud_for_browsers(self) -> io::Result<Self> {
+        // Free a moment ago. The kernel gives the same one out again only after all the others.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut setup = self.cloud().var("ROOM_PORT", &port.to_string());
+        setup.host = Some(format!("localhost:{port}"));
+        Ok(setup.var("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")))
     }
 
     fn is_cloud(&self) -> bool {

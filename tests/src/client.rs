@@ -1,6 +1,7 @@
 //! Whoever speaks HTTP to a server under test.
 
 use std::io;
+use std::time::Duration;
 
 use reqwest::header::HOST;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -11,6 +12,10 @@ use crate::socket::upgrade;
 
 /// The address of a hosted Room under test, as the world knows it.
 pub const PUBLIC_URL: &str = "https://room.test";
+
+/// How long a quiet connection is used again. The server closes one after 10 s, perhaps just as the
+/// next request is sent.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// The host in it.
 pub(crate) const PUBLIC_HOST: &str = "room.test";
@@ -34,6 +39,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(QUIET)
             .build()
             .map_err(io::Error::other)?;
         Ok(Self { http, port, host: host.map(str::to_owned) })

@@ -135,7 +135,9 @@ async fn a_member_learns_nothing_of_a_sign_in_but_that_it_was_asked_for() {
     secret.push(state(&claude));
     heard.listen(&mut members).await;
     // Up to here nobody has told them the names of the sign-ins.
-    names.iter().for_each(|name| heard.does_not_hold(name));
+    for name in names {
+        heard.does_not_hold(name);
+    }
     let before = heard.0.len();
     heard.ask(&member, &names).await;
     heard.listen(&mut members).await;
