@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use room_auth::Role;
-use room_tests::app::Answer;
+use room_auth::issuer::Grant;
+use room_tests::app::{Answer, SOON};
+use room_tests::eventually_async;
 use room_tests::issuer::{FORM, form, person, subject};
 use room_tests::page::Page;
 use room_tests::socket::Socket;
@@ -241,4 +243,34 @@ async fn who_manages_sees_devices_come_and_go_as_it_happens() {
     socket.until(|message| names(message).contains(&"the phone".to_owned())).await;
     viewer.delete("/api/auth/session").await;
     socket.until(|message| names(message) == ["desk"]).await;
+}
+
+#[tokio::test]
+async fn a_wipe_signs_everyone_out_and_says_so_truly() {
+    let room = Hosted::start().await;
+    let page = Page::signed_in(room.app.client(), &room.plane.token(Role::Viewer), "phone").await;
+    let socket = page.socket().await;
+    let service = Grant::service("control-plane");
+    let wipe = |body: Value| {
+        let token = room.plane.mint(&service);
+        let request = room.app.client().bearing(&token, Method::POST, "/api/instance/wipe");
+        Answer::of(request.json(&body))
+    };
+    for body in [json!({}), json!({ "confirm": "inst-2" }), json!({ "confirm": true })] {
+        let answer = wipe(body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+    }
+    assert_eq!(page.get("/api/auth/verify").await.status, 200);
+    let answer = wipe(json!({ "confirm": super::INSTANCE })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body["ok"], true, "{answer:?}");
+    assert_eq!(socket.closed().await, Some(4403));
+    assert_eq!(page.get("/api/auth/verify").await.status, 401);
+    eventually_async("nobody is left", SOON, async || {
+        let owner = room.plane.token(Role::Owner);
+        let request = room.app.client().bearing(&owner, Method::GET, "/api/access/sessions");
+        let answer = Answer::of(request).await;
+        (answer.body["sessions"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
 }
