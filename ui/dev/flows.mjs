@@ -199,7 +199,7 @@ const FLOWS = {
     await page.waitForSelector(id('device-code'));
     await page.click(id('log-toggle'));
     await say({ lines: { provider: 'codex', texts: ['<img src=x onerror=alert(1)>', 'abc\u202Edef\u200B'] } });
-    await page.waitForFunction(() => document.querySelector('[data-testid=log]').textContent.includes('abcdef'));
+    await page.waitForFunction(() => document.querySelector('[data-testid=log]')?.textContent.includes('abcdef'));
     assert.equal(await page.locator(`${id('log')} img`).count(), 0);
     await page.click(id('copy-log'));
     assert.ok((await clipboard(page)).endsWith('<img src=x onerror=alert(1)>\nabcdef'));
@@ -211,13 +211,13 @@ const FLOWS = {
     await page.click(id('log-toggle'));
     const many = (from) => Array.from({ length: 60 }, (_, index) => `line ${from + index}`);
     await say({ lines: { provider: 'codex', texts: many(0) } });
-    await page.waitForFunction(() => document.querySelector('[data-testid=log]').textContent.includes('line 59'));
+    await page.waitForFunction(() => document.querySelector('[data-testid=log]')?.textContent.includes('line 59'));
     const gap = () => page.$eval(id('log'), (log) => log.scrollHeight - log.scrollTop - log.clientHeight);
     assert.ok((await gap()) < 2);
     await page.$eval(id('log'), (log) => log.scrollTo(0, 0));
     await page.waitForSelector(id('newest'));
     await say({ lines: { provider: 'codex', texts: many(60) } });
-    await page.waitForFunction(() => document.querySelector('[data-testid=log]').textContent.includes('line 119'));
+    await page.waitForFunction(() => document.querySelector('[data-testid=log]')?.textContent.includes('line 119'));
     assert.ok((await gap()) > 100);
     await page.click(id('newest'));
     await page.waitForFunction(() => !document.querySelector('[data-testid=newest]'));

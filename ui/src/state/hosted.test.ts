@@ -350,6 +350,11 @@ test('a page elsewhere carries its token in memory and takes tickets', async () 
   const guarded = asked.filter(({ route }) => route === 'GET /api/status');
   expect(guarded.every(({ init }) => init.headers['Authorization'] === `Bearer ${token}`)).toBe(true);
   expect([storage.get(TOKEN_KEY), storage.get(MARK_KEY)]).toEqual([null, null]);
+  // Without it there is nothing to ask with; a cookie of that other origin is not tried.
+  room.auth.ended();
+  const count = asked.length;
+  await expect(room.client.get('/api/status')).rejects.toMatchObject({ status: 401 });
+  expect(asked.length).toBe(count);
 });
 
 test('the file beside a page names its Room', async () => {
