@@ -83,6 +83,8 @@ test('a link signs in, reads what is shown and opens the live link', async () =>
   expect(room.auth.phase.value).toBe('signed_in');
   expect(storage.get(TOKEN_KEY)).toBe('T');
   expect(asked).toContain('GET /api/providers');
+  expect(asked.filter((route) => route === 'GET /api/status')).toHaveLength(1);
+  expect(asked.filter((route) => route === 'GET /api/providers/status')).toHaveLength(1);
   sockets[0]?.events.message(JSON.stringify(HELLO));
   expect(room.linkPhase.value).toBe('live');
   expect(room.clockOffset.value).toBe(30_000);

@@ -1,6 +1,6 @@
 // One page's whole state, built once from the platform it is handed, and the rules between its parts.
 
-import { batch, effect, signal } from '@preact/signals-core';
+import { batch, effect, signal, untracked } from '@preact/signals-core';
 import { ApiError, createClient, type Fetch } from '../api/client';
 import { createLink, type LinkPhase, type SocketEvents, type SocketLike, type Timers } from '../api/socket';
 import type { RoomStatus } from '../api/wire';
@@ -126,9 +126,12 @@ export function createRoom(platform: Platform) {
   effect(() => {
     const phase = auth.phase.value;
     if (phase === 'signed_in') {
-      link.start();
-      void providers.refresh();
-      void refreshStatus();
+      // Nothing that is read on the way may start it all again.
+      untracked(() => {
+        link.start();
+        void providers.refresh();
+        void refreshStatus();
+      });
     } else if (phase === 'signed_out') {
       batch(() => {
         link.stop();
