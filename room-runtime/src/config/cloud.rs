@@ -159,7 +159,7 @@ impl Cloud {
                 "is required: write direct, fly, cloudflare or proxies:N, whichever stands in front",
             );
         }
-        if client_ip == Some(ClientAddress::Fly) && !on_fly {
+        if client_ip == Some(ClientAddress::Fly) && !on_fly && !is_loopback {
             read.fault(
                 "ROOM_CLIENT_IP",
                 "`fly` outside Fly would believe a header that anyone can write",

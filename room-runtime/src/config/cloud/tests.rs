@@ -120,6 +120,7 @@ fn a_demo_on_this_machine_may_speak_http() {
         ("ROOM_JWKS_URL", "http://127.0.0.1:4000/jwks"),
         ("ROOM_ALLOW_LOOPBACK_JWKS", "1"),
         ("ROOM_AUTH_FAILURES_PER_MINUTE", "off"),
+        ("ROOM_CLIENT_IP", "fly"),
     ];
     let cloud = cloud(&rows, "");
     assert!(!cloud.is_secure());
