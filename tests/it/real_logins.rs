@@ -36,7 +36,9 @@ impl World {
         let openai = OpenAi::start().unwrap();
         let anthropic = Anthropic::start().unwrap();
         let proxy = Proxy::start(&openai, &anthropic).unwrap();
-        let setup = Setup::new().unwrap().search(&search_path(&clis)).env(proxy.env());
+        // A test looks more often than a person does.
+        let setup = Setup::new().unwrap().var("ROOM_AUTH_FAILURES_PER_MINUTE", "off");
+        let setup = setup.search(&search_path(&clis)).env(proxy.env());
         let app = more(setup).start().await.unwrap();
         Some(Self { app, clis, proxy, openai, anthropic })
     }
