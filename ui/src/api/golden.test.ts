@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { accessCalls, readDevices } from './access';
 import { readEvent, readPage } from './activity';
 import { ApiError, createClient } from './client';
 import { loginCalls } from './login';
@@ -79,6 +80,23 @@ test('the answers of the Room about itself are read', () => {
   const status = wire.readRoomStatus(json('status'));
   expect(status).toMatchObject({ version: '0.1.0', mode: 'local', dataDir: '/home/ada/.room' });
   expect(status.startedAt).toBe(Date.parse('2026-11-20T12:00:00.250Z'));
+});
+
+test('what only a hosted Room says is read', async () => {
+  const bootstrap = { mode: 'cloud', auth: ['token', 'pair', 'cloudflare'], controlPlaneUrl: 'https://cloud.example', instanceId: 'i-1' };
+  expect(wire.readBootstrap(json('bootstrap-cloud'))).toMatchObject(bootstrap);
+  const ada = { role: 'admin', issuer: 'https://id.example', subject: 'u-7', name: 'Ada', device: "Ada's phone" };
+  expect(wire.readVerified(json('verify-cloud'))).toMatchObject({ ...ada, expiresAt: Date.parse('2026-11-21T12:00:00.250Z') });
+  const keys = [{ issuer: 'https://id.example', state: 'degraded' }];
+  expect(wire.readRoomStatus(json('status-cloud'))).toMatchObject({ mode: 'cloud', goal: 'Ship the parser', region: 'ams', plan: 'small', keys });
+  const { device: _device, ...person } = ada;
+  const [device] = readDevices(json('access-sessions'));
+  expect(device).toMatchObject({ ...person, current: true, pairedFrom: '7c9e6679-7425-40de-944b-e07fc1f90ae7', lastUsedAt: expect.any(Number) });
+  const event = wire.readMessage(golden('ws-access'));
+  if (event?.type !== 'event') throw new Error('ws-access is an event');
+  expect(readDevices(event.data)).toEqual([{ ...device, current: false }]);
+  const pairing = { code: 'ABCDE-FGHJK', url: 'https://room.example/#pair=S', expiresAt: expect.any(Number) };
+  expect(await accessCalls(answering('pair')).pair()).toMatchObject(pairing);
 });
 
 test('the answers to what a person does are read', async () => {

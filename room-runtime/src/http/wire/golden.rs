@@ -1,6 +1,8 @@
 //! Every message of the wire beside its file in `tests/wire/`, which the dashboard's tests read
 //! too. After a change that is meant, `WRITE_WIRE=1 cargo test -p room-runtime` writes them anew.
 
+mod cloud;
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
