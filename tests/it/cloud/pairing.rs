@@ -177,6 +177,7 @@ async fn guessing_codes_leads_nowhere_and_hurts_nobody() {
     for (status, count) in guessed.into_iter().flatten() {
         *all.entry(status).or_default() += count;
     }
+    eprintln!("answers by status: {all:?}; the person's slowest: {slowest:?}");
     assert!(!all.contains_key(&200), "{all:?}");
     assert!(all.keys().all(|status| [401, 403, 429].contains(status)), "{all:?}");
     let tried: u64 = all.iter().filter(|(status, _)| **status != 429).map(|(_, count)| count).sum();
