@@ -7,6 +7,7 @@ mod keys;
 mod legacy;
 mod pairing;
 mod roles;
+mod sockets;
 mod walk;
 
 use room_tests::app::{Setup, TestApp};

@@ -52,6 +52,24 @@ pub async fn refused(request: Request<()>) -> u16 {
     }
 }
 
+/// [`Socket::closed`] for one that was never greeted.
+///
+/// # Panics
+///
+/// As there.
+pub async fn closed(mut stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Option<u16> {
+    let close = async {
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    };
+    tokio::time::timeout(WITHIN, close).await.expect("the socket is closed in time")
+}
+
 impl Socket {
     /// Opens one and hears `hello`.
     ///
@@ -145,17 +163,8 @@ impl Socket {
     /// # Panics
     ///
     /// When it does not in time.
-    pub async fn closed(mut self) -> Option<u16> {
-        let close = async {
-            loop {
-                match self.stream.next().await {
-                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return None,
-                }
-            }
-        };
-        tokio::time::timeout(WITHIN, close).await.expect("the socket is closed in time")
+    pub async fn closed(self) -> Option<u16> {
+        closed(self.stream).await
     }
 
     /// Sends a text that need not be a message.
