@@ -277,6 +277,10 @@ fn an_id_that_two_entries_share_is_nobodys() {
     assert!(matches!(parsed.keys.find("k"), Some(Slot::Ambiguous)));
     assert_eq!(parsed.left_out[0].fault, KeyFault::DuplicateKeyId);
     assert_eq!(parsed.left_out[0].kid.as_deref(), Some("k"));
+    for odd in [String::new(), "k".repeat(257)] {
+        let parsed = set(&[with(jwk(Algorithm::EdDsa), "kid", odd), jwk(Algorithm::Es256)]);
+        assert_eq!(parsed.unwrap().left_out[0].kid, None, "of no use in a log either");
+    }
     assert!(matches!(
         set(&[one.clone(), two.clone(), one.clone()]),
         Err(KeySetFault::NoUsableKey(_))
