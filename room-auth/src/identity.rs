@@ -196,6 +196,13 @@ mod tests {
     ];
 
     #[test]
+    fn permissions_are_listed_as_the_table_has_them() {
+        let viewer: Vec<_> = Standing::Person(Role::Viewer).permissions().collect();
+        assert_eq!(viewer, [Permission::StatusRead, Permission::Own]);
+        assert_eq!(Standing::Service.permissions().count(), 3);
+    }
+
+    #[test]
     fn the_table_is_the_contracts() {
         for (permission, (name, row)) in Permission::ALL.into_iter().zip(TABLE) {
             assert_eq!(permission.as_str(), name);
