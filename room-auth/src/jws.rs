@@ -391,7 +391,7 @@ mod tests {
         };
         assert_eq!(split(4096, 4092), None);
         assert_eq!(split(4096, 4096), Some(JwsFault::Oversized));
-        assert_eq!(split(4, 8184), None);
+        assert_eq!(split(4, 8186), None);
         assert_eq!(split(4, 8187), Some(JwsFault::Oversized));
         assert_eq!(split(4098, 4), Some(JwsFault::Oversized));
     }
