@@ -68,17 +68,25 @@ impl Store {
             sqlx::query_as("SELECT issuer, kind, name, not_before FROM revocations")
                 .fetch_all(&self.pool)
                 .await?;
+        let mut kept = Vec::new();
+        for (issuer, kind, name, not_before) in revocations {
+            let Some(revocation) = revocation(&issuer, &kind, &name, not_before) else { continue };
+            let over = revocation.expires_at().and_then(|at| Timestamp::try_from(at).ok());
+            if over.is_none_or(|over| over > now) {
+                kept.push(revocation);
+                continue;
+            }
+            sqlx::query("DELETE FROM revocations WHERE issuer = ? AND kind = ? AND name = ?")
+                .bind(&issuer)
+                .bind(&kind)
+                .bind(&name)
+                .execute(&self.pool)
+                .await?;
+        }
         Ok(CloudRows {
             people: people.into_iter().filter_map(person).collect(),
             devices: devices.into_iter().filter_map(device).collect(),
-            revocations: revocations
-                .into_iter()
-                .filter_map(|(issuer, kind, name, not_before)| {
-                    let not_before = SystemTime::UNIX_EPOCH
-                        + Duration::from_millis(u64::try_from(not_before).ok()?);
-                    Some(Revocation { issuer, target: target(&kind, name)?, not_before })
-                })
-                .collect(),
+            revocations: kept,
         })
     }
 
@@ -151,23 +159,6 @@ impl Store {
         }
         delete_devices(&mut transaction, devices).await?;
         transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Forgets revocations that can name nothing any more.
-    ///
-    /// # Errors
-    /// The disk.
-    pub async fn forget_revocations(&self, gone: &[Revocation]) -> Result<(), StoreError> {
-        for revocation in gone {
-            let (kind, name) = kind(&revocation.target);
-            sqlx::query("DELETE FROM revocations WHERE issuer = ? AND kind = ? AND name = ?")
-                .bind(&revocation.issuer)
-                .bind(kind)
-                .bind(name)
-                .execute(&self.pool)
-                .await?;
-        }
         Ok(())
     }
 
@@ -293,13 +284,50 @@ fn kind(target: &Target) -> (&'static str, &str) {
     }
 }
 
-fn target(kind: &str, name: String) -> Option<Target> {
-    Some(match kind {
+fn revocation(issuer: &str, kind: &str, name: &str, not_before: i64) -> Option<Revocation> {
+    let name = name.to_owned();
+    let target = match kind {
         "token" => Target::Token(name),
         "subject" => Target::Subject(name),
         "session" => Target::Session(name),
         "key" => Target::Key(name),
         "instance" => Target::Instance,
         _ => return None,
+    };
+    let since = Duration::from_millis(u64::try_from(not_before).ok()?);
+    Some(Revocation {
+        issuer: issuer.to_owned(),
+        target,
+        not_before: SystemTime::UNIX_EPOCH + since,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str, not_before: Timestamp) -> Revocation {
+        Revocation {
+            issuer: "https://id.example".into(),
+            target: Target::Subject(name.into()),
+            not_before: not_before.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revocation_is_kept_for_as_long_as_it_can_name_something() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::open(&temp.path().join("room.db")).await.unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let old = now - Duration::from_hours(48);
+        let key = Revocation { target: Target::Key("k".into()), ..subject("", old) };
+        for one in [&subject("ada", now), &subject("grace", old), &key] {
+            store.end_devices(&[], Some(one)).await.unwrap();
+        }
+        for _ in 0..2 {
+            let mut kept = store.load_cloud(now).await.unwrap().revocations;
+            kept.sort_by_key(|one| one.not_before);
+            assert_eq!(kept, [key.clone(), subject("ada", now)], "a key is never forgotten");
+        }
+    }
 }
