@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 /// What to send.
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
+    pub(crate) path: String,
     /// A token a line, taken in turn; an empty file means requests without any.
     pub(crate) tokens: PathBuf,
     pub(crate) connections: usize,
@@ -25,9 +26,9 @@ pub(crate) struct Plan {
 /// Prints `{answers, seconds, statuses, p50, p99}`, the last two in microseconds.
 pub(crate) fn load(plan: &Plan) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&plan.tokens).context("read the tokens")?;
-    let mut requests: Vec<Vec<u8>> = text.lines().map(|token| request(Some(token))).collect();
+    let mut requests: Vec<Vec<u8>> = text.lines().map(|token| request(plan, Some(token))).collect();
     if requests.is_empty() {
-        requests.push(request(None));
+        requests.push(request(plan, None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let requests = Arc::new(requests);
@@ -70,10 +71,11 @@ pub(crate) fn load(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn request(token: Option<&str>) -> Vec<u8> {
+fn request(plan: &Plan, token: Option<&str>) -> Vec<u8> {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let (path, port) = (&plan.path, plan.address.port());
     let authorization = authorization.unwrap_or_default();
-    format!("GET / HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n{authorization}\r\n").into_bytes()
 }
 
 #[derive(Default)]

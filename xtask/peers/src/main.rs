@@ -24,15 +24,16 @@ fn main() -> anyhow::Result<()> {
         ["mint", folder, count] => mint::mint(folder.as_ref(), count.parse()?),
         ["keys", folder] => keys::keys(folder.as_ref()),
         ["serve", kind, keys_url] => serve::serve(kind.parse()?, keys_url),
-        ["load", address, tokens, connections, seconds, rate] => load::load(&load::Plan {
+        ["load", address, path, tokens, connections, seconds, rate] => load::load(&load::Plan {
             address: address.parse().context("read the address")?,
+            path: path.to_owned(),
             tokens: tokens.into(),
             connections: connections.parse()?,
             seconds: seconds.parse()?,
             rate: rate.parse()?,
         }),
         _ => bail!(
-            "mint FOLDER COUNT | keys FOLDER | serve KIND URL | load ADDR FILE N SECONDS RATE"
+            "mint FOLDER COUNT | keys FOLDER | serve KIND URL | load ADDR PATH FILE N SECONDS RATE"
         ),
     }
 }

@@ -16,10 +16,16 @@ pub(super) const PROGRAM: &str = "target/peers/release/room-peers";
 /// What Linux counts processor time in, on every architecture that Room runs on.
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// The whole program, which is measured beside the others.
+pub(super) const ROOM: &str = "target/release/room";
+
 /// A running server; it ends when this is dropped.
 pub(super) struct Peer {
     child: Child,
     port: u16,
+    path: &'static str,
+    /// Where it keeps its files, if it has any.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Peer {
@@ -34,8 +40,48 @@ impl Peer {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("read its port")?).read_line(&mut line)?;
         let port = line.trim().parse().with_context(|| format!("{program} {args:?}: no port"));
-        let mut peer = Self { child, port: 0 };
+        let mut peer = Self::of(child, 0);
         peer.port = port?;
+        Ok(peer)
+    }
+
+    fn of(child: Child, port: u16) -> Self {
+        Self { child, port, path: "/", _folder: None }
+    }
+
+    /// Starts a hosted Room that trusts the issuer of the tokens.
+    pub(super) fn room(program: &str, keys_url: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+        let child = Command::new(program)
+            .args(["serve", "--no-open"])
+            .env("ROOM_DATA_DIR", folder.path().join("room"))
+            .envs([
+                ("ROOM_MODE", "cloud"),
+                ("ROOM_BIND", "127.0.0.1"),
+                ("ROOM_PORT", &port),
+                ("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")),
+                ("ROOM_INSTANCE_ID", "inst-1"),
+                ("ROOM_JWT_ISSUER", "https://id.example"),
+                ("ROOM_JWKS_URL", keys_url),
+                ("ROOM_ALLOW_LOOPBACK_JWKS", "1"),
+                ("ROOM_CLIENT_IP", "direct"),
+                ("ROOM_AUTH_FAILURES_PER_MINUTE", "off"),
+                ("ROOM_ALLOW_ROOT", "1"),
+                ("ROOM_LOG", "warn"),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("start {program}"))?;
+        let (port, path) = (port.parse()?, "/api/auth/verify");
+        let mut peer = Self { child, port, path, _folder: Some(folder) };
+        let start = Instant::now();
+        while !peer.get("/healthz").is_ok_and(|body| !body.is_empty()) {
+            ensure!(peer.child.try_wait()?.is_none(), "Room ended at once");
+            ensure!(start.elapsed() < Duration::from_secs(10), "Room gave no answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ok(peer)
     }
 
@@ -53,7 +99,7 @@ impl Peer {
         let config = folder.join("haproxy.cfg");
         fs::write(&config, text)?;
         let child = Command::new("haproxy").arg("-db").arg("-f").arg(&config).spawn()?;
-        let mut peer = Self { child, port };
+        let mut peer = Self::of(child, port);
         let start = Instant::now();
         while peer.child.try_wait()?.is_none() {
             // Whoever else may have the port answers something else.
@@ -123,7 +169,7 @@ impl Load {
         rate: u32,
     ) -> anyhow::Result<Self> {
         let child = Command::new(PROGRAM)
-            .args(["load", &peer.address()])
+            .args(["load", &peer.address(), peer.path])
             .arg(tokens)
             .args([&connections.to_string(), &seconds.to_string(), &rate.to_string()])
             .stdout(Stdio::piped())
