@@ -32,6 +32,6 @@ pub use provider::Provider;
 pub use pty::{Terminal, open_terminal};
 pub use scan::{Event, Scanner};
 pub use screen::Size;
-pub use session::{Line, SessionId, SessionView, Status, Step, Stream};
+pub use session::{Kind, Line, SessionId, SessionView, Status, Step, Stream};
 pub use status::ProviderStatus;
 pub use sweep::{DirectoryMark, Marker, MarkerScope, Swept, sweep};

@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::process::Exit;
 use crate::provider::{Method, MethodKind, Provider};
 use crate::scan::Event;
-use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
+use crate::session::{Kind, Line, SessionId, SessionView, Status, Step, Stream};
 
 /// Why a sign-in is being ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Login {
             .join(" ");
         let view = SessionView {
             id: SessionId::random(),
+            kind: Kind::SignIn,
             provider: provider.id.clone(),
             method: method.id.clone(),
             status: Status::Starting,

@@ -34,6 +34,25 @@ impl FromStr for SessionId {
     }
 }
 
+/// The method of every install; no sign-in has one of that name.
+pub const INSTALL_METHOD: &str = "install";
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A person signs a program in.
+    SignIn,
+    /// A provider's program is put on this machine, or brought up to date.
+    Install,
+}
+
+impl Kind {
+    /// The kind of a session of that method.
+    pub fn of_method(method: &str) -> Self {
+        if method == INSTALL_METHOD { Self::Install } else { Self::SignIn }
+    }
+}
+
 /// How a sign-in stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -104,6 +123,8 @@ pub enum Stream {
 pub struct SessionView {
     /// Its id.
     pub id: SessionId,
+    /// What it is for.
+    pub kind: Kind,
     /// The provider's id.
     pub provider: String,
     /// The method's id.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use provider_sessions::{Line, Observer, ProviderStatus, SessionId, SessionView, Status};
+use provider_sessions::{Kind, Line, Observer, ProviderStatus, SessionId, SessionView, Status};
 use room_auth::{Caller, Permission};
 use tokio::sync::Notify;
 
@@ -37,6 +37,8 @@ pub enum Channel {
     Providers(Audience),
     /// `provider-auth:{sessionId}`: one sign-in.
     Login(SessionId),
+    /// `provider-install:{sessionId}`: one install.
+    Install(SessionId),
     /// `activity`: the activity log.
     Activity,
     /// `access`: who is signed in to a hosted Room.
@@ -68,33 +70,48 @@ impl Channel {
             }
             None if name == "activity" => (Self::Activity, Permission::ActivityRead),
             None if name == "access" => (Self::Access, Permission::AccessManage),
-            Some(("provider-auth", id)) => {
-                let parsed: SessionId = id.parse().ok()?;
-                // One spelling each, or a client could join the same channel many times.
-                if parsed.to_string() != id {
-                    return None;
-                }
-                (Self::Login(parsed), Permission::ProvidersManage)
+            Some(("provider-auth", id)) => (Self::Login(exact(id)?), Permission::ProvidersManage),
+            Some(("provider-install", id)) => {
+                (Self::Install(exact(id)?), Permission::ProvidersManage)
             }
             _ => return None,
         };
         caller.may(permission).then_some(channel)
     }
 
+    /// The channel that tells of a session.
+    pub fn of(view: &SessionView) -> Self {
+        match view.kind {
+            Kind::SignIn => Self::Login(view.id),
+            Kind::Install => Self::Install(view.id),
+        }
+    }
+
+    /// Whether a session is what this channel tells of.
+    fn tells_of(self, view: &SessionView) -> bool {
+        self == Self::of(view)
+    }
+
     /// Its name on the wire.
     pub fn name(&self) -> String {
         match self {
             Self::Providers(_) => "providers".into(),
-            Self::Login(id) => login_channel(*id),
+            Self::Login(id) => format!("provider-auth:{id}"),
+            Self::Install(id) => format!("provider-install:{id}"),
             Self::Activity => "activity".into(),
             Self::Access => "access".into(),
         }
     }
 }
 
-/// The channel of one sign-in.
-pub fn login_channel(id: SessionId) -> String {
-    format!("provider-auth:{id}")
+/// An id in the one spelling it has, or a client could join the same channel many times.
+fn exact(id: &str) -> Option<SessionId> {
+    id.parse().ok().filter(|parsed: &SessionId| parsed.to_string() == id)
+}
+
+/// Whether there is a session that this channel tells of.
+pub fn has_session(app: &App, channel: Channel, id: SessionId) -> bool {
+    app.manager.with_session(id, |view| channel.tells_of(view)).unwrap_or(false)
 }
 
 /// Joins a client to a channel: what it missed or the whole picture first, then everything that
@@ -102,12 +119,16 @@ pub fn login_channel(id: SessionId) -> String {
 pub fn join(app: &App, channel: Channel, client: &Arc<hub::Outbox>, start: Start) -> bool {
     let (hub, now) = (&app.hub, Timestamp::now());
     match channel {
-        Channel::Login(id) => app
-            .manager
-            .with_session(id, |view| {
-                hub.join(channel, client, start, now, || wire::Session::for_a_socket(view));
-            })
-            .is_some(),
+        Channel::Login(id) | Channel::Install(id) => {
+            let join = |view: &SessionView| {
+                let ours = channel.tells_of(view);
+                if ours {
+                    hub.join(channel, client, start, now, || wire::Session::for_a_socket(view));
+                }
+                ours
+            };
+            app.manager.with_session(id, join).unwrap_or(false)
+        }
         Channel::Providers(audience) => {
             app.manager.with_status(|statuses| {
                 hub.join(channel, client, start, now, || {
@@ -174,13 +195,13 @@ impl Observer for Publisher {
             }
         }
         let now = Timestamp::now();
-        self.hub.publish(Channel::Login(view.id), "provider_auth:status", &session, now);
+        self.hub.publish(Channel::of(view), "provider_auth:status", &session, now);
         self.history.note(LoginRow::from(view));
     }
 
     fn lines(&self, view: &SessionView, new: &[Line]) {
         let data = LinesData::new(view, new);
-        self.hub.publish(Channel::Login(view.id), "provider_auth:line", &data, Timestamp::now());
+        self.hub.publish(Channel::of(view), "provider_auth:line", &data, Timestamp::now());
     }
 
     fn provider(&self, status: &ProviderStatus) {

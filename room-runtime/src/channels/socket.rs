@@ -15,7 +15,7 @@ use tokio::time::{Instant as Timer, timeout};
 
 use super::hub::{Outbox, Start};
 use super::protocol::{Answer, Close, Said};
-use super::{Channel, join};
+use super::{Channel, has_session, join};
 use crate::http::wire::time;
 use crate::sign_in::ends::{End, News, Watch};
 use crate::sign_in::sockets::SocketPlace;
@@ -249,7 +249,7 @@ impl Session {
         match channel {
             Channel::Providers(_) | Channel::Activity => true,
             Channel::Access => self.app.cloud.is_some(),
-            Channel::Login(id) => self.app.manager.with_session(id, |_| ()).is_some(),
+            Channel::Login(id) | Channel::Install(id) => has_session(&self.app, channel, id),
         }
     }
 

@@ -31,6 +31,7 @@ fn caller(standing: Standing) -> Caller {
 fn a_channel_is_heard_by_those_who_may() {
     let id = SessionId::random();
     let login = format!("provider-auth:{id}");
+    let install = format!("provider-install:{id}");
     let people = Role::ALL.map(Standing::Person);
     for (standing, expected) in people.into_iter().zip([true, true, false, false]) {
         let caller = caller(standing);
@@ -39,9 +40,12 @@ fn a_channel_is_heard_by_those_who_may() {
         assert_eq!(channel, Some(Channel::Providers(audience)), "{standing:?}");
         let channel = Channel::parse(&login, &caller);
         assert_eq!(channel, expected.then_some(Channel::Login(id)), "{standing:?}");
+        let channel = Channel::parse(&install, &caller);
+        assert_eq!(channel, expected.then_some(Channel::Install(id)), "{standing:?}");
     }
     let service = caller(Standing::Service);
     assert_eq!(Channel::parse(&login, &service), None);
+    assert_eq!(Channel::parse(&install, &service), None);
 }
 
 #[test]
@@ -60,7 +64,10 @@ fn other_names_are_nothing() {
         "provider-auth:*",
         "activity:",
         "activity:x",
+        "provider-install",
+        "provider-install:",
         "provider-install:x",
+        &format!("provider-install:{}", id.to_string().to_uppercase()),
         "\0",
         &format!("provider-auth:{}", id.to_string().to_uppercase()),
         &format!("provider-auth:{}", id.to_string().replace('-', "")),
@@ -69,8 +76,9 @@ fn other_names_are_nothing() {
     ] {
         assert_eq!(Channel::parse(name, &owner), None, "{name:?}");
     }
-    let name = login_channel(id);
-    assert_eq!(Channel::parse(&name, &owner).map(|channel| channel.name()), Some(name));
+    for channel in [Channel::Login(id), Channel::Install(id)] {
+        assert_eq!(Channel::parse(&channel.name(), &owner), Some(channel));
+    }
 }
 
 const SOON: Duration = Duration::from_secs(20);

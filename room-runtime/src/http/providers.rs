@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use provider_sessions::{Connected, Provider, SessionError, SessionId};
+use provider_sessions::{Connected, Kind, Provider, SessionError, SessionId};
 use room_auth::Permission;
 use serde::Deserialize;
 
@@ -112,9 +112,11 @@ pub(super) async fn latest(
     State(app): State<AppState>,
     Path(provider): Path<String>,
 ) -> Result<Json<wire::OneSession>, ApiError> {
-    let session = match app.manager.latest(&provider)? {
-        Some(view) => Some(wire::Session::whole(&view)),
-        None => app.store.last_login(&provider, remembered_since(&app)).await?.map(Into::into),
+    let session = if let Some(view) = app.manager.latest(&provider)? {
+        Some(wire::Session::whole(&view))
+    } else {
+        let since = remembered_since(&app);
+        app.store.last_login(Kind::SignIn, &provider, since).await?.map(Into::into)
     };
     Ok(Json(wire::OneSession { session }))
 }

@@ -1,7 +1,8 @@
 //! What became of each provider's sign-ins, so that a restart does not forget one that was open.
 
 use jiff::Timestamp;
-use provider_sessions::{Failure, FailureCode, SessionView, Status};
+use provider_sessions::session::INSTALL_METHOD;
+use provider_sessions::{Failure, FailureCode, Kind, SessionView, Status};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -130,21 +131,24 @@ impl Store {
         ended.iter().map(read).collect()
     }
 
-    /// The last sign-in of a provider that ended after a moment.
+    /// The last sign-in, or the last install, of a provider that ended after a moment.
     ///
     /// # Errors
     /// The disk.
     pub async fn last_login(
         &self,
+        kind: Kind,
         provider: &str,
         ended_after: Timestamp,
     ) -> Result<Option<LoginRow>, StoreError> {
         let row = sqlx::query(
-            "SELECT * FROM logins WHERE provider = ? AND ended_at > ?
+            "SELECT * FROM logins WHERE provider = ? AND ended_at > ? AND (method = ?) = ?
              ORDER BY started_at DESC LIMIT 1",
         )
         .bind(provider)
         .bind(ended_after.as_millisecond())
+        .bind(INSTALL_METHOD)
+        .bind(kind == Kind::Install)
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| read(&row)).transpose()
@@ -237,16 +241,42 @@ mod tests {
         let store = Store::open(&temp.path().join("room.db")).await.unwrap();
         store.record_login(&row("a", Status::Starting, 1_000, false)).await.unwrap();
         store.record_login(&row("a", Status::Running, 2_000, false)).await.unwrap();
-        assert_eq!(store.last_login("codex", time(0)).await.unwrap(), None, "not over");
+        assert_eq!(
+            store.last_login(Kind::SignIn, "codex", time(0)).await.unwrap(),
+            None,
+            "not over"
+        );
         let lost = store.end_lost_logins(time(9_000)).await.unwrap();
-        let found = store.last_login("codex", time(0)).await.unwrap().unwrap();
+        let found = store.last_login(Kind::SignIn, "codex", time(0)).await.unwrap().unwrap();
         assert_eq!((found.status, found.ended_at), (Status::Failed, Some(time(9_000))));
         assert_eq!(found.failure.as_ref().unwrap().0, "server_restarted");
         assert_eq!(lost, std::slice::from_ref(&found));
         assert_eq!(store.login("a", time(0)).await.unwrap(), Some(found));
-        assert_eq!(store.last_login("codex", time(9_000)).await.unwrap(), None, "too long ago");
-        assert_eq!(store.last_login("claude", time(0)).await.unwrap(), None);
+        assert_eq!(
+            store.last_login(Kind::SignIn, "codex", time(9_000)).await.unwrap(),
+            None,
+            "too long ago"
+        );
+        assert_eq!(store.last_login(Kind::SignIn, "claude", time(0)).await.unwrap(), None);
         assert_eq!(store.end_lost_logins(time(9_500)).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_and_an_install_are_remembered_apart() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::open(&temp.path().join("room.db")).await.unwrap();
+        let install = LoginRow {
+            method: INSTALL_METHOD.into(),
+            started_at: time(2_000),
+            ..row("b", Status::Completed, 3_000, true)
+        };
+        for row in [&row("a", Status::Completed, 2_000, true), &install] {
+            store.record_login(row).await.unwrap();
+        }
+        for (kind, id) in [(Kind::SignIn, "a"), (Kind::Install, "b")] {
+            let found = store.last_login(kind, "codex", time(0)).await.unwrap().unwrap();
+            assert_eq!(found.id, id, "{kind:?}");
+        }
     }
 
     #[tokio::test]
@@ -263,7 +293,7 @@ mod tests {
             let told = store.record_login(&row("a", status, at, ended)).await.unwrap();
             assert_eq!(told, news, "{status:?} {at}");
         }
-        let found = store.last_login("codex", time(0)).await.unwrap().unwrap();
+        let found = store.last_login(Kind::SignIn, "codex", time(0)).await.unwrap().unwrap();
         assert_eq!((found.status, found.updated_at), (Status::Completed, time(3_000)));
     }
 }

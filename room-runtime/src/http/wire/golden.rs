@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use provider_sessions::provider::built_in;
+use provider_sessions::session::INSTALL_METHOD;
 use provider_sessions::{
-    Connected, Disconnected, Failure, FailureCode, Line, SessionError, SessionView, Status, Step,
-    Stream,
+    Connected, Disconnected, Failure, FailureCode, Kind, Line, SessionError, SessionView, Status,
+    Step, Stream,
 };
 use room_auth::{Caller, Identity, Role, Standing};
 use serde::Serialize;
@@ -56,6 +57,7 @@ fn view() -> SessionView {
     let line = |id, stream, text: &str| Line { id, stream, text: text.into(), at: at(1) };
     SessionView {
         id: ID.parse().unwrap(),
+        kind: Kind::SignIn,
         provider: "claude".into(),
         method: "subscription".into(),
         status: Status::Running,
@@ -96,6 +98,24 @@ fn failed() -> SessionView {
         awaiting_input: false,
         input_hint: None,
         failure: Some(Failure::new(FailureCode::Expired, title)),
+        ..view()
+    }
+}
+
+fn installing() -> SessionView {
+    let line = |id, text: &str| Line { id, stream: Stream::Room, text: text.into(), at: at(1) };
+    SessionView {
+        kind: Kind::Install,
+        provider: "codex".into(),
+        method: INSTALL_METHOD.into(),
+        step: Step::Launching,
+        command: "npm install -g @openai/codex".into(),
+        deadline: at(1200),
+        verification_url: None,
+        awaiting_input: false,
+        input_hint: None,
+        lines: [line(1, "Downloading Codex 0.169.0."), line(2, "Downloaded 40 of 98 MB.")].into(),
+        dropped_lines: 0,
         ..view()
     }
 }
@@ -207,6 +227,7 @@ fn answers_about_providers() {
     let notice =
         Failure::new(FailureCode::Unrecognised, "claude asks something Room does not know.");
     check("session-held-up.json", &one(&SessionView { notice: Some(notice), ..view() }));
+    check("session-install.json", &one(&installing()));
     check("session-none.json", &wire::OneSession { session: None });
     let mut forgotten = LoginRow::from(&failed());
     let why = Failure::new(FailureCode::ServerRestarted, "Room was restarted meanwhile.");

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use provider_sessions::provider::MethodKind;
-use provider_sessions::{Failure, Provider, SessionView, Step, Stream};
+use provider_sessions::{Failure, Kind, Provider, SessionView, Step, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::time;
-use crate::channels::{Audience, login_channel};
+use crate::channels::{Audience, Channel};
 use crate::store::{LoginRow, status_name};
 
 /// `GET /api/providers`.
@@ -186,6 +186,13 @@ pub struct Session {
     dropped_lines: u64,
 }
 
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::SignIn => "auth",
+        Kind::Install => "install",
+    }
+}
+
 /// Why something did not work, or is held up.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
@@ -256,7 +263,7 @@ impl Session {
     pub fn without_lines(view: &SessionView) -> Self {
         Self {
             id: view.id.to_string(),
-            kind: "auth",
+            kind: kind_name(view.kind),
             provider: view.provider.clone(),
             method: view.method.clone(),
             status: status_name(view.status),
@@ -295,7 +302,7 @@ impl From<LoginRow> for Session {
         let failure = row.failure.map(|(code, title, action)| Why { code, title, action });
         Self {
             id: row.id,
-            kind: "auth",
+            kind: kind_name(Kind::of_method(&row.method)),
             provider: row.provider,
             method: row.method,
             status: status_name(row.status),
@@ -362,7 +369,7 @@ impl From<provider_sessions::Connected> for Connected {
             requested_at: time(view.started_at),
             reused: connected.reused,
             session: Session::whole(view),
-            channel: login_channel(view.id),
+            channel: Channel::of(view).name(),
         }
     }
 }
