@@ -197,7 +197,7 @@ impl SessionManager {
         }
         let program = inner.program(row).ok_or_else(|| SessionError::NotInstalled {
             program: row.program.clone(),
-            command: row.install_command(),
+            command: row.install.command.clone(),
         })?;
 
         let limits = inner.limits();

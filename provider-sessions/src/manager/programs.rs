@@ -36,12 +36,10 @@ impl Inner {
     ) -> Spec {
         let moved = moved_to.map(|path| path.to_string_lossy().into_owned());
         let folder = moved.or_else(|| self.variable(&row.home.variable).map(ToOwned::to_owned));
-        let extra = folder.map(|folder| (row.home.variable.clone(), folder));
-        let env = child_environment(
-            &self.settings.environment,
-            &self.settings.provider_home,
-            extra.as_slice(),
-        );
+        let mut extra: Vec<(String, String)> = row.environment.clone().into_iter().collect();
+        extra.extend(folder.map(|folder| (row.home.variable.clone(), folder)));
+        let env =
+            child_environment(&self.settings.environment, &self.settings.provider_home, &extra);
         let marker = Marker::new(&self.mark, session.unwrap_or_else(SessionId::random));
         Spec { program, args, env, cwd: self.work_dir(), marker, input: None }
     }
@@ -117,8 +115,9 @@ impl Inner {
         let answer = self.answer(row, None, None).await;
         self.update_status(index, |status| {
             status.installed = true;
-            status.version_note =
-                version.as_deref().and_then(|found| status::version_note(found, &row.tested));
+            status.version_note = version
+                .as_deref()
+                .and_then(|found| status::version_note(found, &row.install.tested));
             status.version = version;
             status.take(answer);
         });
@@ -170,7 +169,7 @@ impl Inner {
         }
         let program = self.program(row).ok_or_else(|| SessionError::NotInstalled {
             program: row.program.clone(),
-            command: row.install_command(),
+            command: row.install.command.clone(),
         })?;
         let folder = self.folder(row);
         let files: Vec<PathBuf> =

@@ -58,8 +58,8 @@ fn explain(provider: &Provider) -> String {
         "{}, measured with {} {}\n  links: https on {} with {} in the path\n  code: {code}\n  \
          prompts: {}\n  failures: {} wordings",
         provider.name,
-        provider.package,
-        provider.tested,
+        provider.program,
+        provider.install.tested,
         provider.hosts.join(", "),
         paths.join(" or "),
         if prompts.is_empty() { "none".to_owned() } else { prompts.join(" or ") },

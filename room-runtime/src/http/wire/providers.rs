@@ -62,6 +62,7 @@ impl From<&Provider> for ProviderRow {
             kind: match method.kind {
                 MethodKind::DeviceCode => "device_code",
                 MethodKind::PastedCode => "pasted_code",
+                MethodKind::PastedCallback => "pasted_callback",
             },
             steps: match method.kind {
                 MethodKind::DeviceCode => vec![
@@ -72,6 +73,11 @@ impl From<&Provider> for ProviderRow {
                 MethodKind::PastedCode => vec![
                     "Open the link and sign in",
                     "Copy the code the page shows",
+                    "Paste it here",
+                ],
+                MethodKind::PastedCallback => vec![
+                    "Open the link and sign in",
+                    "Copy the address of the page that does not load",
                     "Paste it here",
                 ],
             },
@@ -89,7 +95,7 @@ impl From<&Provider> for ProviderRow {
             methods: methods.collect(),
             hosts: row.hosts.clone(),
             removes: row.home.credentials.iter().map(|file| format!("~/{folder}/{file}")).collect(),
-            install: Install { command: row.install_command() },
+            install: Install { command: row.install.command.clone() },
             key_format: None,
         }
     }
