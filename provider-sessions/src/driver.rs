@@ -1,16 +1,20 @@
-//! Runs one sign-in: the terminal's bytes to the scanner, its events to the [`Login`], the
-//! person's code to the terminal, and at the end the program's own word on whether it worked.
+//! Runs one sign-in: the terminal's bytes to the scanner, its events to the [`Login`], what the
+//! person pasted to the program, and at the end the program's own word on whether it worked.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use url::Url;
 
 use crate::failure::FailureCode;
 use crate::home::Plan;
 use crate::login::{Ending, Input};
-use crate::manager::{Inner, Live};
+use crate::manager::{Handed, Inner, Live};
+use crate::paste::Paste;
 use crate::process::Exit;
 use crate::provider::{Method, Provider};
 use crate::pty::{Terminal, open_terminal};
@@ -45,17 +49,17 @@ pub(crate) struct Start {
     pub(crate) method: Method,
     pub(crate) program: std::path::PathBuf,
     pub(crate) plan: Plan,
-    /// Cleaned codes to type.
-    pub(crate) pastes: mpsc::Receiver<String>,
+    /// What the person hands to the program.
+    pub(crate) handed: mpsc::Receiver<Handed>,
 }
 
 /// Runs a sign-in to its end; the scratch home is gone when this returns.
 pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
-    let Start { provider, method, program, plan, mut pastes } = start;
+    let Start { provider, method, program, plan, mut handed } = start;
     match launch(&inner, &live, &provider, &method, program, &plan).await {
         Ok(terminal) => {
             inner.apply(&live, Input::Launched);
-            let exit = Drive::new(&inner, &live, &provider, terminal).run(&mut pastes).await;
+            let exit = Drive::new(&inner, &live, &provider, terminal).run(&mut handed).await;
             if let Some(exit) = exit {
                 settle(&inner, &live, &provider, &plan, exit).await;
             }
@@ -141,6 +145,8 @@ struct Drive<'a> {
     stuck_at: Option<Instant>,
     /// When Enter follows the pasted text.
     enter_at: Option<Instant>,
+    /// A pasted address that is being opened.
+    opening: Option<Opening>,
     seen_link: bool,
 }
 
@@ -158,12 +164,13 @@ impl<'a> Drive<'a> {
             settle_at: None,
             stuck_at: Some(Instant::now() + STUCK),
             enter_at: None,
+            opening: None,
             seen_link: false,
         }
     }
 
     /// Until the program is gone: its exit, or nothing when it was ended from outside.
-    async fn run(mut self, pastes: &mut mpsc::Receiver<String>) -> Option<Exit> {
+    async fn run(mut self, handed: &mut mpsc::Receiver<Handed>) -> Option<Exit> {
         let timeout = Instant::now() + self.inner.limits().timeout;
         let mut buffer = vec![0; 16 * 1024];
         let mut exit = None;
@@ -181,7 +188,13 @@ impl<'a> Drive<'a> {
                     exit = Some(ended);
                     drained_at = Some(Instant::now() + DRAIN);
                 }
-                Some(code) = pastes.recv(), if exit.is_none() => self.paste(&code).await,
+                Some(what) = handed.recv(), if exit.is_none() => self.hand(what).await,
+                opened = opened(&mut self.opening) => {
+                    self.opening = None;
+                    if let Err(why) = opened {
+                        self.inner.apply(self.live, Input::NotTaken(why));
+                    }
+                }
                 ending = self.live.ending() => return self.end(ending).await,
                 () = sleep_until(next) => {
                     let now = Instant::now();
@@ -317,10 +330,23 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Types a pasted code; Enter follows by itself.
-    async fn paste(&mut self, code: &str) {
-        self.scanner.mask(code);
-        self.type_in(code.as_bytes()).await;
+    /// Types what a person handed over, Enter follows by itself; an address is opened instead.
+    async fn hand(&mut self, what: Handed) {
+        match what {
+            Handed::Paste(Paste::Code(code)) => self.enter(&code).await,
+            Handed::Line(line) => self.enter(line.expose_secret()).await,
+            Handed::Paste(Paste::Callback(address)) => {
+                for (_, value) in address.query_pairs() {
+                    self.scanner.mask(&value);
+                }
+                self.opening = Some(open(address));
+            }
+        }
+    }
+
+    async fn enter(&mut self, text: &str) {
+        self.scanner.mask(text);
+        self.type_in(text.as_bytes()).await;
         self.enter_at = Some(Instant::now() + BEFORE_ENTER);
     }
 
@@ -329,6 +355,27 @@ impl<'a> Drive<'a> {
             let remark = format!("The code could not be typed: {error}");
             self.inner.write(self.live, Stream::Room, vec![remark]);
         }
+    }
+}
+
+/// How the opening of a pasted address went: why the program did not take it, for a person.
+type Opening = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+#[cfg(feature = "http")]
+fn open(address: Url) -> Opening {
+    Box::pin(async { crate::callback::open(address).await.map_err(|error| error.to_string()) })
+}
+
+#[cfg(not(feature = "http"))]
+fn open(_: Url) -> Opening {
+    // Such a method is not offered in this build.
+    Box::pin(std::future::ready(Err("No address can be opened from here.".to_owned())))
+}
+
+async fn opened(opening: &mut Option<Opening>) -> Result<(), String> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
     }
 }
 

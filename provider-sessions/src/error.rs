@@ -37,6 +37,15 @@ pub enum SessionError {
     /// The program does not ask for a code now.
     #[error("no code is asked for right now")]
     NotAsked,
+    /// This way to sign in takes no e-mail address, or this is none.
+    #[error("that is no e-mail address this way to sign in can use")]
+    BadEmail,
+    /// The program is understood, so nothing is typed into it as it is.
+    #[error("the program does not ask anything that Room does not know")]
+    NotStuck,
+    /// Not 0 to 512 characters without controls.
+    #[error("an answer is one line of at most 512 characters")]
+    BadAnswer,
     /// What was pasted cannot be right.
     #[error(transparent)]
     BadPaste(#[from] PasteError),

@@ -1,10 +1,14 @@
 //! Signs command-line programs in, in a real terminal that nobody sits at.
 
+#[cfg(feature = "http")]
+mod callback;
 mod driver;
 pub mod environment;
 pub mod error;
 pub mod failure;
 mod home;
+#[cfg(feature = "http")]
+mod http;
 pub mod launcher;
 mod login;
 pub mod manager;
@@ -25,8 +29,8 @@ pub use error::SessionError;
 pub use failure::{Failure, FailureCode};
 pub use home::InPlaceReason;
 pub use launcher::{Launcher, Spec, run_launcher_if_asked};
-pub use manager::{Connected, Disconnected, Observer, SessionManager, Settings};
-pub use paste::{PasteError, clean_paste};
+pub use manager::{ConnectOptions, Connected, Disconnected, Observer, SessionManager, Settings};
+pub use paste::{Paste, PasteError, clean_paste};
 pub use process::{Exit, Output, SpawnError, harden_self, run};
 pub use provider::Provider;
 pub use pty::{Terminal, open_terminal};

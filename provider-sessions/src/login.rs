@@ -33,8 +33,10 @@ pub(crate) enum Input {
     Seen(Event),
     /// The program has been quiet for a while and no link is there.
     Stuck,
-    /// A pasted code was taken and is being typed.
+    /// What was pasted was taken and is being handed to the program.
     Pasted,
+    /// The program did not take it: why, for a person.
+    NotTaken(String),
     /// It is being ended.
     Ending(Ending),
     /// The program ended by itself.
@@ -158,6 +160,12 @@ impl Login {
                 self.view.input_hint = None;
                 self.view.step = Step::Storing;
             }
+            Input::NotTaken(why) => {
+                // It may have ended over it, which says more.
+                if self.ending.is_none() && self.view.step == Step::Storing {
+                    self.ask(Some(why));
+                }
+            }
             Input::Ending(why) => {
                 self.ending.get_or_insert(why);
                 self.view.step = Step::Cancelling;
@@ -201,7 +209,12 @@ impl Login {
             Event::Link(url) => {
                 self.view.verification_url = Some(url);
                 self.view.notice = None;
-                self.approve();
+                if self.method.kind == MethodKind::PastedCallback {
+                    // It listens from its start: the address may come at any time.
+                    self.ask(None);
+                } else {
+                    self.approve();
+                }
             }
             Event::Code(code) => {
                 if self.view.device_code.as_ref() != Some(&code) {
@@ -218,10 +231,8 @@ impl Login {
             Event::Prompt { hint } => {
                 // A device-code program never asks for a paste; what looks like one is noise.
                 if self.method.kind == MethodKind::PastedCode {
-                    self.view.awaiting_input = true;
-                    self.view.input_hint = hint;
                     self.view.notice = None;
-                    self.view.step = Step::AwaitingInput;
+                    self.ask(hint);
                 }
             }
             Event::PromptGone => self.view.awaiting_input = false,
@@ -229,6 +240,13 @@ impl Login {
             Event::Stored => self.view.step = Step::Storing,
             Event::Line(_) | Event::Reply(_) => {}
         }
+    }
+
+    /// Something is to be pasted.
+    fn ask(&mut self, hint: Option<String>) {
+        self.view.awaiting_input = true;
+        self.view.input_hint = hint;
+        self.view.step = Step::AwaitingInput;
     }
 
     /// There is something to approve, unless the person already went further.

@@ -1,6 +1,7 @@
 //! Every sign-in of this server: one live one a provider, the finished ones for a while, and what
 //! is known of the providers. The only way in from outside.
 
+mod input;
 mod leftovers;
 mod live;
 mod programs;
@@ -14,14 +15,13 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::live::Live;
+pub(crate) use self::live::{Handed, Live};
 use crate::driver::{Start, drive};
 use crate::environment::find_program;
 use crate::error::SessionError;
 use crate::home;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
-use crate::paste::clean_paste;
 use crate::provider::Provider;
 use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
 use crate::status::ProviderStatus;
@@ -62,6 +62,17 @@ pub trait Observer: Send + Sync + 'static {
     fn lines(&self, view: &SessionView, new: &[Line]);
     /// What is known of a provider changed.
     fn provider(&self, status: &ProviderStatus);
+}
+
+/// How a person wants to sign in.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// The method's id; the provider's first one by default.
+    pub method: Option<String>,
+    /// The person's e-mail address, where the method takes one.
+    pub email: Option<String>,
+    /// Consent to end the earlier sign-in first, where only that works.
+    pub in_place: bool,
 }
 
 /// What [`SessionManager::connect`] found or started.
@@ -165,22 +176,20 @@ impl SessionManager {
 
     /// Starts a sign-in, or joins the live one.
     ///
-    /// `in_place` is the person's consent to end the earlier sign-in first, where only that works.
-    ///
     /// # Errors
-    /// Unknown provider or method, program not installed, consent needed, server stopping.
+    /// Unknown provider or method, an e-mail address the method does not take, program not
+    /// installed, consent needed, server stopping.
     pub async fn connect(
         &self,
         provider: &str,
-        method: Option<&str>,
+        options: ConnectOptions,
         started_by: &str,
-        in_place: bool,
     ) -> Result<Connected, SessionError> {
         let inner = &self.0;
         let index = inner.index(provider)?;
         let slot = &inner.slots[index];
         let row = &slot.provider;
-        let method = row.method(method).ok_or(SessionError::UnknownMethod)?.clone();
+        let method = input::chosen(row, &options)?;
         let _changing = slot.changing.lock().await;
         inner.clean_start().await;
         if inner.stopping.is_cancelled() {
@@ -206,12 +215,12 @@ impl SessionManager {
         let folder = inner.folder(row);
         let plan = match home::plan(&row.home, &folder, &inner.mark, id) {
             Ok(plan) => plan,
-            Err(_) if in_place => home::Plan::InPlace,
+            Err(_) if options.in_place => home::Plan::InPlace,
             Err(reason) => {
                 return Err(SessionError::WouldSignOut { name: row.name.clone(), reason });
             }
         };
-        let (live, typed) = Live::new(login);
+        let (live, handed) = Live::new(login);
         *lock(&slot.latest) = Some(Arc::clone(&live));
         inner.remember(&live);
         let view = live.login().view().clone();
@@ -220,7 +229,7 @@ impl SessionManager {
             status.requested_at = Some(view.started_at);
             status.session = Some(id);
         });
-        let start = Start { provider: Arc::clone(row), method, program, plan, pastes: typed };
+        let start = Start { provider: Arc::clone(row), method, program, plan, handed };
         inner.tasks.spawn(drive(Arc::clone(inner), live, start));
         Ok(Connected { view, reused: false })
     }
@@ -246,33 +255,6 @@ impl SessionManager {
         let latest = lock(&slot.latest).clone();
         let remembered = latest.filter(|live| lock(&self.0.sessions).contains_key(&live.id));
         Ok(remembered.map(|live| live.login().view().clone()))
-    }
-
-    /// Hands a pasted code to the program that asks for it.
-    ///
-    /// # Errors
-    /// No such sign-in, it is over, nothing is asked for, or the text cannot be right; then the
-    /// program has not seen it.
-    pub fn input(&self, id: SessionId, text: &str) -> Result<SessionView, SessionError> {
-        let live = self.0.session(id)?;
-        let row = self.0.row_of(&live);
-        let mut login = live.login();
-        let view = login.view();
-        if !view.is_active() {
-            return Err(SessionError::Over);
-        }
-        if !view.awaiting_input {
-            return Err(SessionError::NotAsked);
-        }
-        let method = row.method(Some(&view.method)).ok_or(SessionError::UnknownMethod)?;
-        let code = clean_paste(method, &row.scan, view.verification_url.as_deref(), text)?;
-        if !live.paste(code) {
-            return Err(SessionError::NotAsked);
-        }
-        if login.apply(Input::Pasted, &row, Timestamp::now()) {
-            self.0.observer.status(login.view());
-        }
-        Ok(login.view().clone())
     }
 
     /// Ends a sign-in and answers when its whole process tree is gone. Repeatable.

@@ -1,5 +1,9 @@
 //! What a person pasted, before it reaches a program.
 
+mod callback;
+
+use std::fmt;
+
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -7,6 +11,25 @@ use crate::provider::{Method, MethodKind, ScanRules};
 
 /// The longest code that is passed on, in characters.
 pub const LONGEST: usize = 512;
+
+/// A pasted text that may go on.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Paste {
+    /// To be typed: letters, digits and `# _ . ~ -`, [`LONGEST`] at most.
+    Code(String),
+    /// To be opened on this machine: the address a program that signs in listens at.
+    Callback(Url),
+}
+
+impl fmt::Debug for Paste {
+    /// Says nothing of what was pasted: it signs someone in.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Code(_) => "Code(…)",
+            Self::Callback(_) => "Callback(…)",
+        })
+    }
+}
 
 /// Why a pasted text cannot be the code; each says to a person what to do.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -47,6 +70,21 @@ pub enum PasteError {
     /// Characters that no code has.
     #[error("That has characters in it that no code has. Copy only the code.")]
     OtherCharacters,
+    /// Text where the address of the last page is wanted.
+    #[error(
+        "That is not an address. Copy the whole address of the page that did not load, from the browser's address bar."
+    )]
+    NotAnAddress,
+    /// An address, but not the one the vendor's page leads to in the end.
+    #[error(
+        "That is the address of another page. Sign in with the link shown here, and copy the address of the last page, the one that did not load."
+    )]
+    WrongPage,
+    /// The right page of another sign-in, which listens elsewhere.
+    #[error(
+        "That address belongs to another sign-in. Use the link shown here and copy the address of its last page."
+    )]
+    OtherPort,
     /// From another link than the one shown.
     #[error("That code belongs to an earlier attempt. Use the link shown here and paste its code.")]
     OtherAttempt,
@@ -66,6 +104,9 @@ impl PasteError {
             Self::VerificationCode => "verification_code",
             Self::Incomplete => "incomplete",
             Self::OtherCharacters => "other_characters",
+            Self::NotAnAddress => "not_an_address",
+            Self::WrongPage => "wrong_page",
+            Self::OtherPort => "other_port",
             Self::OtherAttempt => "other_attempt",
         }
     }
@@ -74,24 +115,28 @@ impl PasteError {
 /// Cleans what a person pasted and checks it against the link that was shown.
 ///
 /// Blanks, line breaks, controls and invisible characters inside are dropped: they come from
-/// wrapped displays. An address the vendor's page leads to becomes the code that it carries. What
-/// is given back is `code#state`, letters, digits and `_ . ~ -`, [`LONGEST`] at most.
+/// wrapped displays. Where a code is typed, an address the vendor's page leads to becomes the
+/// `code#state` that it carries. Where a program listens for its browser's return, the address must
+/// be the very one that the link names, with the link's own state.
 ///
 /// # Errors
-/// Why it cannot be the code; nothing then reaches the program.
+/// Why it cannot be right; nothing then reaches the program.
 pub fn clean_paste(
     method: &Method,
     rules: &ScanRules,
     link: Option<&str>,
     text: &str,
-) -> Result<String, PasteError> {
-    if method.kind != MethodKind::PastedCode {
-        return Err(PasteError::NotPasted);
-    }
+) -> Result<Paste, PasteError> {
     let text: String = text.chars().filter(|&character| !is_invisible(character)).collect();
-    if text.is_empty() {
-        return Err(PasteError::Empty);
+    match method.kind {
+        MethodKind::DeviceCode => Err(PasteError::NotPasted),
+        _ if text.is_empty() => Err(PasteError::Empty),
+        MethodKind::PastedCode => code(rules, link, text).map(Paste::Code),
+        MethodKind::PastedCallback => callback::address(rules, link, &text).map(Paste::Callback),
     }
+}
+
+fn code(rules: &ScanRules, link: Option<&str>, text: String) -> Result<String, PasteError> {
     let code = if is_address(&text) { from_address(rules, link, &text)? } else { text };
     check_form(&code)?;
     check_attempt(rules, link, &code)?;
@@ -206,9 +251,15 @@ mod tests {
         format!("https://claude.com/cai/oauth/authorize?code=true&response_type=code&state={STATE}")
     }
 
+    fn clean(provider: &Provider, link: Option<&str>, text: &str) -> Result<String, PasteError> {
+        match clean_paste(&provider.methods[0], &provider.scan, link, text)? {
+            Paste::Code(code) => Ok(code),
+            Paste::Callback(_) => panic!("a code is typed"),
+        }
+    }
+
     fn paste(text: &str) -> Result<String, PasteError> {
-        let claude = row("claude");
-        clean_paste(&claude.methods[0], &claude.scan, Some(&link()), text)
+        clean(row("claude"), Some(&link()), text)
     }
 
     #[test]
@@ -308,6 +359,9 @@ mod tests {
             PasteError::VerificationCode,
             PasteError::Incomplete,
             PasteError::OtherCharacters,
+            PasteError::NotAnAddress,
+            PasteError::WrongPage,
+            PasteError::OtherPort,
             PasteError::OtherAttempt,
         ];
         let mut names: Vec<&str> = reasons.iter().map(|reason| reason.code()).collect();
@@ -321,15 +375,13 @@ mod tests {
 
     #[test]
     fn a_device_sign_in_takes_no_paste() {
-        let codex = row("codex");
-        let result = clean_paste(&codex.methods[0], &codex.scan, None, &format!("abc#{STATE}"));
+        let result = clean(row("codex"), None, &format!("abc#{STATE}"));
         assert_eq!(result, Err(PasteError::NotPasted));
     }
 
     #[test]
     fn without_a_link_any_state_is_taken() {
-        let claude = row("claude");
-        let result = clean_paste(&claude.methods[0], &claude.scan, None, "abc#def");
+        let result = clean(row("claude"), None, "abc#def");
         assert_eq!(result.as_deref(), Ok("abc#def"));
     }
 
@@ -351,8 +403,7 @@ mod tests {
                 let typed = sent[2].as_str().unwrap().trim();
                 if typed.contains('#') {
                     let url = expected[&name]["url"].as_str();
-                    let claude = row("claude");
-                    let result = clean_paste(&claude.methods[0], &claude.scan, url, typed);
+                    let result = clean(row("claude"), url, typed);
                     assert_eq!(result.as_deref(), Ok(typed), "{name}");
                     codes += 1;
                 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use provider_sessions::{
-    FailureCode, Launcher, Line, Observer, ProviderStatus, SessionError, SessionId, SessionManager,
-    SessionView, Settings, Status, Step, provider,
+    ConnectOptions, FailureCode, Launcher, Line, Observer, ProviderStatus, SessionError, SessionId,
+    SessionManager, SessionView, Settings, Status, Step, provider,
 };
 
 const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     async fn connect(&self, provider: &str) -> SessionView {
-        self.manager.connect(provider, None, "owner", false).await.unwrap().view
+        self.manager.connect(provider, ConnectOptions::default(), "owner").await.unwrap().view
     }
 
     fn view(&self, id: SessionId) -> SessionView {
@@ -120,7 +120,8 @@ async fn codex_is_signed_in_by_a_code_and_out_again() {
         (Step::AwaitingApproval, Some("ABCD-E1F2G"))
     );
 
-    let joined = bench.manager.connect("codex", None, "another", false).await.unwrap();
+    let joined =
+        bench.manager.connect("codex", ConnectOptions::default(), "another").await.unwrap();
     assert!(joined.reused && joined.view.id == id && joined.view.started_by == "owner");
 
     bench.answer("approved");
@@ -213,13 +214,21 @@ async fn a_refused_code_ends_claude_with_the_reason() {
 async fn a_program_that_is_not_there_is_named_with_how_to_install_it() {
     let empty = tempfile::tempdir().unwrap();
     let bench = Bench::with_programs(empty.path());
-    let refused = bench.manager.connect("codex", None, "owner", false).await.unwrap_err();
+    let refused =
+        bench.manager.connect("codex", ConnectOptions::default(), "owner").await.unwrap_err();
     assert!(refused.to_string().contains("npm install -g @openai/codex@"), "{refused}");
     let status = bench.manager.verify("codex").await.unwrap();
     assert_eq!((status.installed, status.connected), (false, Some(false)));
-    let unknown = bench.manager.connect("nobody", None, "owner", false).await;
+    let unknown = bench.manager.connect("nobody", ConnectOptions::default(), "owner").await;
     assert!(matches!(unknown, Err(SessionError::UnknownProvider)));
-    let method = bench.manager.connect("codex", Some("telepathy"), "owner", false).await;
+    let method = bench
+        .manager
+        .connect(
+            "codex",
+            ConnectOptions { method: Some("telepathy".to_owned()), ..ConnectOptions::default() },
+            "owner",
+        )
+        .await;
     assert!(matches!(method, Err(SessionError::UnknownMethod)));
 }
 
@@ -243,10 +252,14 @@ async fn what_would_sign_the_person_out_is_asked_first() {
     fs::create_dir(bench.home.join(".codex")).unwrap();
     let config = "cli_auth_credentials_store = \"keyring\"\n";
     fs::write(bench.home.join(".codex/config.toml"), config).unwrap();
-    let asked = bench.manager.connect("codex", None, "owner", false).await;
+    let asked = bench.manager.connect("codex", ConnectOptions::default(), "owner").await;
     assert!(matches!(asked, Err(SessionError::WouldSignOut { .. })), "{asked:?}");
     bench.answer("approved");
-    let agreed = bench.manager.connect("codex", None, "owner", true).await.unwrap();
+    let agreed = bench
+        .manager
+        .connect("codex", ConnectOptions { in_place: true, ..ConnectOptions::default() }, "owner")
+        .await
+        .unwrap();
     let view = bench.until(agreed.view.id, |view| !view.is_active()).await;
     assert_eq!(view.status, Status::Completed);
 }
@@ -256,7 +269,9 @@ async fn many_connects_at_once_start_one_program() {
     let bench = Bench::new();
     let connects = (0..20).map(|_| {
         let manager = bench.manager.clone();
-        tokio::spawn(async move { manager.connect("codex", None, "owner", false).await.unwrap() })
+        tokio::spawn(async move {
+            manager.connect("codex", ConnectOptions::default(), "owner").await.unwrap()
+        })
     });
     let connects: Vec<_> = connects.collect();
     let mut started = 0;
@@ -267,7 +282,7 @@ async fn many_connects_at_once_start_one_program() {
     bench.manager.shutdown().await;
     let view = bench.manager.latest("codex").unwrap().unwrap();
     assert_eq!(view.status, Status::Canceled);
-    let late = bench.manager.connect("codex", None, "owner", false).await;
+    let late = bench.manager.connect("codex", ConnectOptions::default(), "owner").await;
     assert!(matches!(late, Err(SessionError::Stopping)));
 }
 

@@ -2,40 +2,51 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 
 use super::lock;
 use crate::login::{Ending, Login};
+use crate::paste::Paste;
 use crate::session::SessionId;
+
+/// What a person hands to the program.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// A pasted code or address, checked.
+    Paste(Paste),
+    /// A line as it was typed, for a program that Room does not understand.
+    Line(SecretString),
+}
 
 /// One sign-in with its task; finished ones keep only the view.
 pub(crate) struct Live {
     pub(crate) id: SessionId,
     login: Mutex<Login>,
-    pastes: mpsc::Sender<String>,
+    handed: mpsc::Sender<Handed>,
     ending: watch::Sender<Option<Ending>>,
     /// True when the task is over and nothing of the sign-in runs any more.
     done: watch::Sender<bool>,
 }
 
 impl Live {
-    /// A sign-in that nobody runs yet, and what will be pasted into it.
-    pub(super) fn new(login: Login) -> (Arc<Self>, mpsc::Receiver<String>) {
-        // Room for one: while it is full, the earlier code has not been typed yet.
-        let (pastes, typed) = mpsc::channel(1);
+    /// A sign-in that nobody runs yet, and what will be handed to it.
+    pub(super) fn new(login: Login) -> (Arc<Self>, mpsc::Receiver<Handed>) {
+        // Room for one: while it is full, the earlier one has not reached the program yet.
+        let (handed, taken) = mpsc::channel(1);
         let live = Self {
             id: login.view().id,
             login: Mutex::new(login),
-            pastes,
+            handed,
             ending: watch::Sender::new(None),
             done: watch::Sender::new(false),
         };
-        (Arc::new(live), typed)
+        (Arc::new(live), taken)
     }
 
-    /// Hands a cleaned code to the one who types; false while an earlier one waits.
-    pub(super) fn paste(&self, code: String) -> bool {
-        self.pastes.try_send(code).is_ok()
+    /// Hands something to the one who types; false while an earlier one waits.
+    pub(super) fn hand(&self, what: Handed) -> bool {
+        self.handed.try_send(what).is_ok()
     }
 
     /// Nothing of it runs any more.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use provider_sessions::{Connected, Kind, Provider, SessionError, SessionId};
+use provider_sessions::{ConnectOptions, Connected, Kind, Provider, SessionError, SessionId};
 use room_auth::Permission;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::activity::{self, By};
@@ -96,8 +97,9 @@ async fn start(
     asked: wire::ConnectRequest,
     by: &str,
 ) -> Result<Connected, ApiError> {
-    let wire::ConnectRequest { method, in_place } = asked;
-    let connected = app.manager.connect(provider, method.as_deref(), by, in_place).await?;
+    let wire::ConnectRequest { method, email, in_place } = asked;
+    let options = ConnectOptions { method, email, in_place };
+    let connected = app.manager.connect(provider, options, by).await?;
     // What was acknowledged is there after a kill: written before the answer, or undone.
     let recorded = channels::record(app, &LoginRow::from(&connected.view)).await;
     if recorded.is_err() && !connected.reused {
@@ -136,21 +138,29 @@ pub(super) async fn session(
     Ok(Json(wire::OneSession { session: Some(session) }))
 }
 
-/// `POST /api/providers/sessions/{id}/input`: the pasted code. The log says that one was pasted.
+/// `POST /api/providers/sessions/{id}/input`: the pasted code, or a line for a program that Room
+/// does not understand. The log says that there was one, not what it was.
 pub(super) async fn input(
     State(app): State<AppState>,
     Path(id): Path<String>,
+    Extension(caller): Guarded,
     by: By,
     Body(asked): Body<wire::InputRequest>,
 ) -> Result<Json<wire::OneSession>, ApiError> {
-    if asked.raw {
-        let detail = "Raw input is not in this build.";
-        return Err(ApiError::unprocessable("raw_input_unavailable", detail));
+    // What is typed as it is goes to a program on the machine: only its owner may.
+    if asked.raw && !caller.may(Permission::InstanceManage) {
+        return Err(ApiError::not_allowed());
     }
     let id = parse(&id)?;
     let (provider, detail) = about(&app, id)?;
-    let intent = app.activity.intent(by, Action::Input, Some(&provider), detail).await?;
-    let result = app.manager.input(id, &asked.text).map_err(ApiError::from);
+    let action = if asked.raw { Action::Answer } else { Action::Input };
+    let intent = app.activity.intent(by, action, Some(&provider), detail).await?;
+    let result = if asked.raw {
+        app.manager.input_raw(id, &asked.text)
+    } else {
+        app.manager.input(id, asked.text.expose_secret())
+    };
+    let result = result.map_err(ApiError::from);
     let view = activity::ended(intent, result, |_| Detail::none()).await?;
     Ok(Json(wire::OneSession { session: Some(wire::Session::whole(&view)) }))
 }
@@ -273,6 +283,9 @@ impl From<SessionError> for ApiError {
             SessionError::WouldSignOut { .. } => Self::conflict("would_sign_out", detail),
             SessionError::Over => Self::conflict("session_over", detail),
             SessionError::NotAsked => Self::conflict("not_asked", detail),
+            SessionError::NotStuck => Self::conflict("not_stuck", detail),
+            SessionError::BadAnswer => Self::unprocessable("bad_answer", detail),
+            SessionError::BadEmail => Self::unprocessable("bad_email", detail),
             SessionError::BadPaste(why) => Self::unprocessable(why.code(), detail),
             SessionError::Stopping => {
                 Self::unavailable("stopping", "Room is stopping.", Duration::from_secs(2))

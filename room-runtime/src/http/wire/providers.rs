@@ -5,6 +5,7 @@ use std::path::Path;
 
 use provider_sessions::provider::MethodKind;
 use provider_sessions::{Failure, Kind, Provider, SessionView, Step, Stream};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::time;
@@ -41,12 +42,14 @@ struct Prerequisite {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Method {
     id: String,
     label: String,
     kind: &'static str,
     steps: Vec<&'static str>,
     primary: bool,
+    takes_email: bool,
 }
 
 #[derive(Serialize)]
@@ -82,6 +85,7 @@ impl From<&Provider> for ProviderRow {
                 ],
             },
             primary: place == 0,
+            takes_email: method.takes_email(),
         });
         let folder = &row.home.folder;
         Self {
@@ -182,6 +186,8 @@ pub struct Session {
     device_code: Option<String>,
     awaiting_input: bool,
     input_hint: Option<String>,
+    /// Whether the owner may type a line into the program as it is.
+    accepts_raw: bool,
     failure: Option<Why>,
     notice: Option<Why>,
     started_by: String,
@@ -292,6 +298,7 @@ impl Session {
             device_code: view.device_code.clone(),
             awaiting_input: view.awaiting_input,
             input_hint: view.input_hint.clone(),
+            accepts_raw: view.is_active() && view.notice.is_some(),
             failure: view.failure.as_ref().map(Into::into),
             notice: view.notice.as_ref().map(Into::into),
             started_by: view.started_by.clone(),
@@ -323,6 +330,7 @@ impl From<LoginRow> for Session {
             device_code: None,
             awaiting_input: false,
             input_hint: None,
+            accepts_raw: false,
             failure,
             notice: None,
             started_by: row.started_by,
@@ -347,6 +355,9 @@ pub struct ConnectRequest {
     /// The way to sign in; the provider's first one by default.
     #[serde(default)]
     pub method: Option<String>,
+    /// The person's e-mail address, for a method that takes one.
+    #[serde(default)]
+    pub email: Option<String>,
     /// The person agrees that the earlier sign-in ends first, where there is no other way.
     #[serde(default)]
     pub in_place: bool,
@@ -384,9 +395,9 @@ impl From<provider_sessions::Connected> for Connected {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputRequest {
-    /// What was pasted.
-    pub text: String,
-    /// Typed as it is, unchecked: not in this build.
+    /// What was pasted or typed.
+    pub text: SecretString,
+    /// Typed as it is, into a program that Room does not understand.
     #[serde(default)]
     pub raw: bool,
 }
