@@ -5,7 +5,8 @@
 //   PORT=0 npm run dev:fake     a free port
 //
 // `POST /fake` with JSON changes the script: {"codex": {...}} is merged into that provider's status,
-// {"script": "codes_off"} chooses how the next sign-in ends, {"seconds": 90} its time, {"stop": true}
+// {"script": "codes_off"} chooses how the next sign-in ends, {"seconds": 90} its time,
+// {"install": "integrity"} and {"key": false} how installs and key tests do, {"gh": {}} adds a row, {"stop": true}
 // cuts every socket and refuses requests until {"stop": false}, {"reset": true} forgets all sign-ins.
 // {"mode": "cloud"} makes it a hosted Room, see fake-cloud.mjs; `GET /fake?token=ada` is a sign-in link.
 
@@ -14,6 +15,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { createCloud, createControlPlane, INSTANCE, token as cloudToken } from './fake-cloud.mjs';
+import { createFakeProviders } from './fake-providers.mjs';
+import { iso, status as newStatus } from './fake-table.mjs';
 
 const ROOT = new URL('../../ui-dist/', import.meta.url).pathname;
 const HEADERS = {
@@ -40,83 +43,7 @@ const boot = randomUUID();
 const tokens = new Set();
 /** Tickets, and for whom they are. */
 const tickets = new Map();
-const sessions = new Map();
-const last = {};
 const script = { mode: process.env.MODE ?? 'local', codex: 'ok', claude: 'ok', seconds: 900, pace: 1, stop: false };
-const statuses = {
-  codex: status({ version: '0.169.0' }),
-  claude: status({ version: '2.1.329' }),
-};
-const TABLE = [
-  {
-    id: 'codex',
-    name: 'Codex',
-    plans: 'ChatGPT plan',
-    prerequisite: {
-      text: 'Device codes must be turned on in ChatGPT: Settings, Security, “Enable device code authorization for Codex”. In a workspace only an admin can.',
-      url: 'https://chatgpt.com/#settings/Security',
-    },
-    methods: [
-      {
-        id: 'device',
-        label: 'Sign in with a device code',
-        kind: 'device_code',
-        steps: ['Open auth.openai.com on any device', 'Type the code', 'Approve'],
-        primary: true,
-        note: null,
-      },
-    ],
-    hosts: ['auth.openai.com'],
-    removes: ['~/.codex/auth.json'],
-    install: { command: 'npm install -g @openai/codex@0.169.0' },
-    keyFormat: 'sk-…',
-  },
-  {
-    id: 'claude',
-    name: 'Claude',
-    plans: 'Claude Pro, Max, Team or Enterprise',
-    prerequisite: null,
-    methods: [
-      {
-        id: 'subscription',
-        label: 'Sign in with a Claude subscription',
-        kind: 'pasted_code',
-        steps: ['Open the link on any device and approve', 'Copy the code that the page shows', 'Paste it here'],
-        primary: true,
-        note: null,
-      },
-      { id: 'console', label: 'Anthropic Console', kind: 'pasted_code', steps: [], primary: false, note: 'Billed by use.' },
-      { id: 'sso', label: 'Single sign-on', kind: 'pasted_code', steps: [], primary: false, note: 'For organisations with SSO.' },
-    ],
-    hosts: ['claude.com', 'platform.claude.com', 'claude.ai'],
-    removes: ['~/.claude/.credentials.json', 'oauthAccount in ~/.claude.json'],
-    install: { command: 'npm install -g @anthropic-ai/claude-code@2.1.329' },
-    keyFormat: 'sk-ant-…',
-  },
-];
-
-function status(more) {
-  return {
-    installed: true,
-    version: null,
-    versionNote: null,
-    connected: false,
-    method: null,
-    account: null,
-    plan: null,
-    checkedAt: iso(Date.now() - 90_000),
-    error: null,
-    requestedAt: null,
-    disconnectedAt: null,
-    authSession: null,
-    ...more,
-  };
-}
-
-function iso(ms) {
-  return new Date(ms).toISOString();
-}
-
 // Sockets
 
 const sockets = new Set();
@@ -157,8 +84,8 @@ function received(socket, message) {
   send(socket, { type: 'subscribed', channels: allowed, denied });
   for (const channel of allowed) {
     socket.channels.add(channel);
-    const session = sessions.get(channel.replace('provider-auth:', ''));
-    const data = channel === 'providers' ? { providers: statuses } : (cloud.snapshot(channel) ?? session?.view ?? null);
+    const session = fake.sessions.get(channel.replace(/^provider-(?:auth|install):/u, ''));
+    const data = channel === 'providers' ? { providers: fake.statuses } : (cloud.snapshot(channel) ?? session?.view ?? null);
     send(socket, { type: 'snapshot', channel, seq: positions.get(channel) ?? 0, data, timestamp: iso(Date.now()) });
   }
 }
@@ -214,169 +141,6 @@ function upgrade(request, stream) {
   send(socket, { type: 'hello', build: build(), boot, mode: script.mode, now: iso(Date.now()), heartbeatMs: 25_000 });
 }
 
-// Sign-ins
-
-function begin(provider, method) {
-  const now = Date.now();
-  const view = {
-    sessionId: randomUUID(),
-    kind: 'login',
-    provider,
-    method,
-    status: 'starting',
-    step: 'launching',
-    command: provider === 'codex' ? 'codex login --device-auth' : 'claude auth login --claudeai',
-    startedAt: iso(now),
-    updatedAt: iso(now),
-    endedAt: null,
-    deadline: iso(now + script.seconds * 1000),
-    exitCode: null,
-    verificationUrl: null,
-    deviceCode: null,
-    awaitingInput: false,
-    inputHint: null,
-    failure: null,
-    notice: null,
-    startedBy: 'this computer',
-    active: true,
-    lines: [],
-  };
-  const session = { view, timers: [], lineId: 0 };
-  sessions.set(view.sessionId, session);
-  last[provider] = view.sessionId;
-  statuses[provider].authSession = view.sessionId;
-  publish('providers', 'providers:auth_status', { provider, sessionId: view.sessionId });
-  const kind = script[provider];
-  if (kind === 'silent') {
-    later(session, 400, () =>
-      change(session, {
-        status: 'running',
-        notice: {
-          code: 'no_answer',
-          title: 'Codex has not shown a sign-in link yet.',
-          action: 'Wait a little longer, or cancel and try again.',
-        },
-      }),
-    );
-  } else if (FAILURES_AT_START.has(kind)) {
-    later(session, 300, () => {
-      print(session, [`Error logging in: ${kind}`]);
-      end(session, 'failed', kind, 1);
-    });
-  } else if (provider === 'codex') codex(session, kind);
-  else claude(session);
-  return view;
-}
-
-const FAILURES_AT_START = new Set([
-  'network',
-  'program_died',
-  'launch_failed',
-  'policy',
-  'cannot_store',
-  'unrecognised',
-  'rate_limited',
-  'not_signed_in',
-  'server_restarted',
-  'device_codes_off',
-  'brand_new',
-]);
-
-function codex(session, kind) {
-  later(session, 300, () => {
-    print(session, [
-      'Welcome to Codex [v0.169.0]',
-      "OpenAI's command-line coding agent",
-      '',
-      'Follow these steps to sign in with ChatGPT using device code authorization:',
-      '',
-      '1. Open this link in your browser and sign in to your account',
-      '   https://auth.openai.com/codex/device',
-      '',
-      '2. Enter this one-time code (expires in 15 minutes)',
-      '   CZ6N-DCWVI',
-    ]);
-    change(session, {
-      status: 'running',
-      step: 'awaiting_approval',
-      deviceCode: 'CZ6N-DCWVI',
-      verificationUrl:
-        kind === 'strange' ? 'https://auth.openai.com.evil.example/codex/device' : 'https://auth.openai.com/codex/device',
-    });
-  });
-}
-
-/** What happens once the person has approved; asked for by `POST /fake {"approve": "codex"}`. */
-function finish(session) {
-  change(session, { step: 'storing', awaitingInput: false });
-  later(session, 400, () => {
-    print(session, ['Successfully logged in']);
-    change(session, { step: 'verifying' });
-  });
-  later(session, 900, () => {
-    Object.assign(statuses[session.view.provider], {
-      connected: true,
-      method: session.view.provider === 'codex' ? 'chatgpt' : 'claude.ai',
-      account: 'an…@example.com',
-      plan: session.view.provider === 'codex' ? 'Plus' : 'Pro',
-      checkedAt: iso(Date.now()),
-    });
-    end(session, 'completed', null, 0);
-  });
-}
-
-function claude(session) {
-  const state = randomBytes(32).toString('base64url');
-  const url = `https://claude.com/cai/oauth/authorize?code=true&client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e&response_type=code&redirect_uri=https%3A%2F%2Fplatform.claude.com%2Foauth%2Fcode%2Fcallback&scope=org%3Acreate_api_key+user%3Aprofile+user%3Ainference+user%3Asessions%3Aclaude_code+user%3Amcp_servers+user%3Afile_upload&code_challenge=${randomBytes(32).toString('base64url')}&code_challenge_method=S256&state=${state}`;
-  session.state = state;
-  later(session, 300, () => {
-    print(session, ['Opening browser to sign in…', `If the browser didn't open, visit: ${url}`, 'Paste code here if prompted >']);
-    change(session, { status: 'running', step: 'awaiting_input', verificationUrl: url, awaitingInput: true });
-  });
-}
-
-function later(session, delayMs, action) {
-  session.timers.push(
-    setTimeout(() => {
-      if (session.view.active) action();
-    }, delayMs * script.pace),
-  );
-}
-
-function print(session, texts) {
-  const lines = texts.map((text) => ({ id: (session.lineId += 1), stream: 'terminal', text, timestamp: iso(Date.now()) }));
-  session.view.lines.push(...lines);
-  const { sessionId, deviceCode, verificationUrl } = session.view;
-  publish(`provider-auth:${sessionId}`, 'provider_auth:line', { sessionId, lines, deviceCode, verificationUrl });
-}
-
-function change(session, more) {
-  Object.assign(session.view, more, { updatedAt: iso(Date.now()) });
-  const { lines: _, ...view } = session.view;
-  publish(`provider-auth:${view.sessionId}`, 'provider_auth:status', view);
-}
-
-function fail(code) {
-  return { code, title: '', action: '' };
-}
-
-function end(session, how, code, exitCode) {
-  for (const timer of session.timers) clearTimeout(timer);
-  statuses[session.view.provider].authSession = null;
-  change(session, {
-    status: how,
-    step: 'done',
-    active: false,
-    awaitingInput: false,
-    endedAt: iso(Date.now()),
-    exitCode,
-    failure: code === null ? null : fail(code),
-  });
-  publish('providers', 'providers:auth_status', { provider: session.view.provider });
-  const detail = { method: session.view.method, status: how, ...(code === null ? {} : { reason: code }) };
-  cloud.note('provider.finished', how === 'completed' ? 'ok' : 'failed', null, { fields: { target: session.view.provider, detail } });
-}
-
 // HTTP
 
 function build() {
@@ -422,29 +186,28 @@ function page(request, response, path) {
 }
 
 async function control(request, response) {
-  const { reset, approve, refuse, codexStatus, claudeStatus, tokens: keep, lines, end: ending, people, ...more } = await read(request);
+  const { reset, approve, refuse, codexStatus, claudeStatus, tokens: keep, lines, end: ending, people, gh, ...more } = await read(request);
   if (reset) {
-    for (const session of sessions.values()) for (const timer of session.timers) clearTimeout(timer);
-    for (const provider of Object.keys(last)) delete last[provider];
-    sessions.clear();
+    fake.reset();
     cloud.reset();
     for (const { stream } of sockets) stream.destroy();
-    for (const name of ['lifeMs', 'pairMs', 'trade', 'cloudflare', 'noPlane', 'keys', 'launchAs', 'launchHome', 'heard', 'site']) delete script[name];
+    for (const name of ['lifeMs', 'pairMs', 'trade', 'cloudflare', 'noPlane', 'keys', 'launchAs', 'launchHome', 'heard', 'site', 'install', 'key', 'storage', 'load']) delete script[name];
   }
   Object.assign(script, more);
   if (people) cloud.control(people);
-  if (codexStatus) Object.assign(statuses.codex, codexStatus);
-  if (claudeStatus) Object.assign(statuses.claude, claudeStatus);
-  if (codexStatus || claudeStatus) publish('providers', 'providers:updated', {});
-  if (approve) finish(sessions.get(last[approve]));
-  if (ending) end(sessions.get(last[ending[0]]), ending[1], ending[2], 1);
+  if (codexStatus) Object.assign(fake.statuses.codex, codexStatus);
+  if (claudeStatus) Object.assign(fake.statuses.claude, claudeStatus);
+  if (gh) fake.statuses.gh = newStatus({ version: '2.23.0', ...gh });
+  if (codexStatus || claudeStatus || gh) publish('providers', 'providers:updated', {});
+  if (approve) fake.finish(fake.lastOf(approve));
+  if (ending) fake.end(fake.lastOf(ending[0]), ending[1], ending[2], 1);
   if (refuse)
-    change(sessions.get(last[refuse]), {
+    fake.change(fake.lastOf(refuse), {
       step: 'awaiting_input',
       awaitingInput: true,
       inputHint: "That doesn't look like the full code. Copy all of it, including the # in the middle.",
     });
-  if (lines) print(sessions.get(last[lines.provider]), lines.texts);
+  if (lines) fake.print(fake.lastOf(lines.provider), lines.texts);
   if (keep === false) tokens.clear();
   if (script.stop) for (const { stream } of sockets) stream.destroy();
   json(response, 200, { ok: true, script });
@@ -485,7 +248,7 @@ const server = createServer(async (request, response) => {
     if (answered !== undefined || response.writableEnded) return undefined;
     const manages = cloud.may(cloud.holder(request), 'providers.manage');
     if (ask === 'GET /api/providers/status' && !manages) {
-      const plain = Object.entries(statuses).map(([id, row]) => [id, { ...row, account: null, authSession: null }]);
+      const plain = Object.entries(fake.statuses).map(([id, row]) => [id, { ...row, account: null, authSession: null, installSession: null, apiKey: null }]);
       return json(response, 200, { providers: Object.fromEntries(plain) });
     }
     return common(request, response, ask, path);
@@ -505,6 +268,24 @@ const server = createServer(async (request, response) => {
   return common(request, response, ask, path, token);
 });
 
+let ticks = 0;
+
+/** A machine that is a little busy, a little differently each time. */
+function machine() {
+  ticks += 1;
+  const wave = (Math.sin(ticks / 3) + 1) / 2;
+  return {
+    resources: {
+      cores: 2,
+      load: script.load ?? 0.3 + wave,
+      memoryBytes: 4 * 2 ** 30,
+      availableBytes: Math.round((2.6 - wave) * 2 ** 30),
+      residentBytes: 14 * 2 ** 20,
+    },
+    storage: { dataDir: '/home/ada/.room', totalBytes: 20 * 2 ** 30, freeBytes: 12 * 2 ** 30, usedBytes: 420 * 2 ** 20 },
+  };
+}
+
 const OWNER = { issuer: 'room:local', subject: 'owner', name: null, role: 'owner', device: 'browser', address: '127.0.0.0/24' };
 
 /** What both modes have, for a caller who is let in. */
@@ -515,7 +296,7 @@ async function common(request, response, ask, path, token) {
     cloud.note(action, outcome, who, { fields: { target, detail, intent } });
   if (path.startsWith('/api/activity')) return cloud.logged(response, ask, new URL(request.url, origin()));
   const [, , , one, two, three] = path.split('/');
-  const session = sessions.get(two);
+  const session = fake.sessions.get(two);
   switch (true) {
     case ask === 'GET /api/auth/verify':
       return json(response, 200, {
@@ -551,49 +332,53 @@ async function common(request, response, ask, path, token) {
         region: hosted() ? 'fra' : null,
         plan: hosted() ? 'Team' : null,
         generatedAt: iso(Date.now()),
+        ...machine(),
         ...(hosted() ? { keys: [{ issuer: 'https://id.example.com', state: script.keys ?? 'fresh', ageSeconds: 90, keys: 2 }] } : {}),
       });
     case ask === 'GET /api/providers':
-      return json(response, 200, { providers: TABLE });
+      return json(response, 200, { providers: fake.table() });
     case ask === 'GET /api/providers/status':
-      return json(response, 200, { providers: statuses });
+      return json(response, 200, { providers: fake.statuses });
     case one === 'sessions' && session === undefined:
       return problem(response, 404, 'not_found', 'There is no such session.');
     case one === 'sessions' && three === undefined:
       return json(response, 200, { session: session.view });
     case one === 'sessions' && three === 'cancel':
       if (session.view.active) {
-        change(session, { step: 'cancelling' });
+        fake.change(session, { step: 'cancelling' });
         await new Promise((resolve) => {
           setTimeout(resolve, 300);
         });
         const intent = note('provider.cancel', 'intent', session.view.provider);
-        end(session, 'canceled', 'canceled', null);
+        fake.end(session, 'canceled', 'canceled', null);
         note('provider.cancel', 'ok', session.view.provider, { status: 'canceled' }, intent);
       }
       return json(response, 200, { ok: true, session: session.view });
     case one === 'sessions' && three === 'input': {
-      const { text } = await read(request);
-      if (!session.view.awaitingInput) return problem(response, 409, 'not_asked', 'Nothing is asked for.');
-      if (!/^[^#\s]+#[^#\s]+$/u.test(text)) {
-        return problem(response, 422, 'bad_code', 'That is not the whole code. Copy all of it, including the # in the middle.');
-      }
-      note('provider.input', 'ok', session.view.provider);
-      change(session, { step: 'storing', awaitingInput: false, failure: null });
-      if (text.startsWith('bad')) {
-        later(session, 700, () => {
-          print(session, ["Couldn't log in: That code wasn't accepted."]);
-          end(session, 'failed', 'refused', 1);
-        });
-      } else finish(session);
+      const asked = await read(request);
+      if (asked.raw && hosted() && !cloud.may(entry, 'instance.manage')) return problem(response, 403, 'forbidden', 'Only the owner may.');
+      const refused = fake.input(session, asked);
+      if (refused !== null) return problem(response, ...refused);
       return json(response, 200, { ok: true });
     }
-    case two === 'session':
-      return last[one] === undefined
-        ? problem(response, 404, 'not_found', 'There was no sign-in yet.')
-        : json(response, 200, { session: sessions.get(last[one]).view });
+    case two === 'session' || (two === 'install' && request.method === 'GET'): {
+      const found = fake.lastOf(one, two === 'session' ? 'auth' : 'install');
+      return json(response, 200, { session: found?.view ?? null });
+    }
+    case two === 'install': {
+      if (script.install === 'not_installable') return problem(response, 409, 'not_installable', `There is no ${one} for this machine.`);
+      const { view, reused } = fake.install(one);
+      note('provider.install', 'ok', one);
+      const channel = `provider-install:${view.sessionId}`;
+      return json(response, 200, { ok: true, provider: one, status: 'pending', requestedAt: view.startedAt, reused, session: view, channel });
+    }
+    case two === 'api-key': {
+      const refused = request.method === 'PUT' ? fake.setKey(one, await read(request)) : fake.removeKey(one);
+      if (refused !== null) return problem(response, ...refused);
+      return json(response, 200, { ok: true, provider: one, removed: true, ...fake.statuses[one] });
+    }
     case two === 'connect': {
-      const { method, inPlace } = await read(request);
+      const { method, inPlace, email } = await read(request);
       if (script[one] === 'in_place' && !inPlace) {
         return problem(
           response,
@@ -602,13 +387,13 @@ async function common(request, response, ask, path, token) {
           'Signing in again signs Codex out first, because its settings keep sign-ins in a keyring.',
         );
       }
-      if (!statuses[one].installed)
+      if (!fake.statuses[one].installed)
         return problem(response, 409, 'not_installed', `${one} is not installed. Run: npm install -g ${one}`);
-      const current = sessions.get(last[one]);
+      const current = fake.lastOf(one);
       const reused = current?.view.active === true;
-      const row = TABLE.find((provider) => provider.id === one);
+      const row = fake.table().find((provider) => provider.id === one);
       const intent = note('provider.connect', 'intent', one, { method: method ?? row.methods[0].id });
-      const view = reused ? current.view : begin(one, method ?? row.methods[0].id);
+      const view = reused ? current.view : fake.begin(one, method ?? row.methods[0].id, email);
       note('provider.connect', 'ok', one, { method: view.method, status: reused ? 'joined' : 'starting' }, intent);
       return json(response, 200, {
         ok: true,
@@ -620,25 +405,26 @@ async function common(request, response, ask, path, token) {
         channel: `provider-auth:${view.sessionId}`,
       });
     }
-    case two === 'verify':
-      statuses[one].checkedAt = iso(Date.now());
-      note('provider.verify', 'ok', one, { status: statuses[one].connected ? 'connected' : 'disconnected' });
-      return json(response, 200, { ok: true, connected: statuses[one].connected });
+    case two === 'verify': {
+      const key = fake.verify(one);
+      return json(response, 200, { ok: true, provider: one, ...fake.statuses[one], key });
+    }
     case two === 'disconnect':
-      Object.assign(statuses[one], {
+      Object.assign(fake.statuses[one], {
         connected: false,
         account: null,
         plan: null,
         method: null,
         disconnectedAt: iso(Date.now()),
+        apiKey: null,
       });
       note('provider.disconnect', 'ok', one);
       publish('providers', 'providers:updated', {});
       return json(response, 200, {
         ok: true,
         status: 'disconnected',
-        removed: TABLE.find((row) => row.id === one).removes,
-        disconnectedAt: statuses[one].disconnectedAt,
+        removed: fake.table().find((row) => row.id === one).removes,
+        disconnectedAt: fake.statuses[one].disconnectedAt,
       });
     default:
       return problem(response, 404, 'not_found', 'There is no such route.');
@@ -647,6 +433,7 @@ async function common(request, response, ask, path, token) {
 
 const origin = () => `http://localhost:${server.address().port}`;
 const cloud = createCloud({ json, problem, read, publish, closeSockets, script, origin });
+const fake = createFakeProviders({ script, publish, note: (...event) => cloud.note(...event) });
 const plane = await createControlPlane(origin, script);
 
 server.on('upgrade', upgrade);

@@ -83,7 +83,7 @@ test('a problem gives its code, detail and wait', async () => {
       { 'Retry-After': '3' },
     ),
   );
-  const error = await failure(loginCalls(client).connect('codex', null));
+  const error = await failure(loginCalls(client).begin('codex', 'auth', {}));
   expect([error.kind, error.code, error.message, error.retryAfterMs]).toEqual(['problem', 'rate_limited', 'Wait 3 s.', 3000]);
 });
 
@@ -99,11 +99,11 @@ test('no answer and an answer that is not JSON are told apart', async () => {
 
 test('a provider without a session has none', async () => {
   const { client } = setUp(() => answer(404, { code: 'not_found' }));
-  expect(await loginCalls(client).lastSession('codex')).toBeNull();
+  expect(await loginCalls(client).lastSession('codex', 'auth')).toBeNull();
 });
 
 test('ids are escaped in paths', async () => {
   const { client, fetch } = setUp(() => answer(200, {}));
-  await loginCalls(client).input('../x', 'a#b');
+  await loginCalls(client).input('../x', 'a#b', false);
   expect(fetch.mock.calls[0]?.[0]).toBe('/api/providers/sessions/..%2Fx/input');
 });

@@ -166,11 +166,11 @@ export function createClient(options: ClientOptions) {
       return typeof build === 'string' ? build : null;
     },
 
-    async providers(): Promise<wire.Provider[]> {
+    async providers(): Promise<wire.ProviderHead[]> {
       return wire.readProviders(await get('/api/providers'));
     },
 
-    async statuses(probe = false): Promise<Record<string, wire.ProviderStatus>> {
+    async statuses(probe = false): Promise<Record<string, wire.StatusHead>> {
       return wire.readStatuses(await get(`/api/providers/status${probe ? '?refresh=1' : ''}`));
     },
   };

@@ -8,6 +8,7 @@ import { ApiError, createClient } from './client';
 import { loginCalls } from './login';
 import * as wire from './wire';
 import * as login from './wire-login';
+import { readProvider, readStatus } from './wire-provider';
 
 const FOLDER = new URL('../../../tests/wire/', import.meta.url);
 
@@ -56,22 +57,28 @@ test('a held-up, a failed, a forgotten and no session', () => {
   expect(login.readSession(json('session-none'))).toBeNull();
 });
 
+function codexIn(name: string) {
+  const head = wire.readStatuses(json(name))['codex'];
+  if (head === undefined) throw new Error(`${name} tells of codex`);
+  return readStatus(head);
+}
+
 test('the table and the statuses are read', () => {
-  const rows = wire.readProviders(json('providers'));
+  const rows = wire.readProviders(json('providers')).map(readProvider);
   expect(rows.map((row) => row.id)).toEqual(['codex', 'claude']);
   for (const row of rows) {
     expect(row.hosts.length).toBeGreaterThan(0);
     expect(row.removes.length).toBeGreaterThan(0);
-    expect(row.installCommand).toMatch(/^npm /u);
+    expect(row.install.command).toMatch(/^npm /u);
     expect(row.methods.some((method) => method.primary)).toBe(true);
-    for (const method of row.methods) expect(['device_code', 'pasted_code']).toContain(method.kind);
+    for (const method of row.methods) expect(['device_code', 'pasted_code', 'pasted_callback']).toContain(method.kind);
   }
-  expect(wire.readStatuses(json('providers-status'))['codex']).toMatchObject({
+  expect(codexIn('providers-status')).toMatchObject({
     connected: true,
     account: 'a…@example.com',
     liveSessionId: '0f8fad5b-d9cb-469f-a165-70867728950e',
   });
-  expect(wire.readStatuses(json('providers-status-reader'))['codex']).toMatchObject({ account: null, liveSessionId: null });
+  expect(codexIn('providers-status-reader')).toMatchObject({ account: null, liveSessionId: null });
 });
 
 test('the answers of the Room about itself are read', () => {
@@ -102,7 +109,7 @@ test('what only a hosted Room says is read', async () => {
 test('the answers to what a person does are read', async () => {
   expect(await answering('handshake').handshake('c')).toBe('T');
   expect(await answering('ws-ticket').ticket()).toBe('T');
-  expect(await loginCalls(answering('connect')).connect('claude', null)).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
+  expect(await loginCalls(answering('connect')).begin('claude', 'auth', {})).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
   expect((await loginCalls(answering('disconnect')).disconnect('codex')).removed).toContain('~/.codex/auth.json');
   expect(await loginCalls(answering('disconnect-failed')).disconnect('codex')).toMatchObject({ ok: false, reason: expect.any(String) });
 });
@@ -110,7 +117,7 @@ test('the answers to what a person does are read', async () => {
 test('problems give their code and words', async () => {
   const failed = async (name: string, status: number) =>
     loginCalls(answering(name, status))
-      .connect('codex', null)
+      .begin('codex', 'auth', {})
       .catch((error: unknown) => error as ApiError);
   expect(await failed('problem-not-installed', 409)).toMatchObject({ code: 'not_installed', message: expect.stringContaining('npm') });
   expect(await failed('problem-sign-in', 401)).toMatchObject({ unauthorized: true });

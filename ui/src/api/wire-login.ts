@@ -1,7 +1,7 @@
-// A sign-in to a provider, as the wire has it. Apart from the rest, because a page loads it with the
-// first sign-in that it shows.
+// A session with a provider's program, a sign-in or an install, as the wire has it. Apart from the rest,
+// because a page loads it with the first one that it shows.
 
-import { fields, flag, list, number, text, texts, time } from './wire';
+import { fields, flag, list, number, text, time } from './wire';
 
 export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'canceled' | 'timeout';
 export type SessionStep = 'launching' | 'awaiting_approval' | 'awaiting_input' | 'storing' | 'verifying' | 'cancelling' | 'done';
@@ -18,7 +18,7 @@ export interface Failure {
   action: string;
 }
 
-/** One sign-in as the server sees it. Times are milliseconds since 1970, by the server's clock. */
+/** One session as the server sees it. Times are milliseconds since 1970, by the server's clock. */
 export interface SessionView {
   sessionId: string;
   provider: string;
@@ -33,6 +33,8 @@ export interface SessionView {
   verificationUrl: string | null;
   deviceCode: string | null;
   awaitingInput: boolean;
+  /** The owner may type into the program, which asks what the Room does not understand. */
+  acceptsRaw: boolean;
   inputHint: string | null;
   /** Why it did not work, once it is over. */
   failure: Failure | null;
@@ -50,13 +52,6 @@ export interface LinesEvent {
   lines: Line[];
   deviceCode: string | null;
   verificationUrl: string | null;
-}
-
-export interface Disconnected {
-  ok: boolean;
-  status: string;
-  removed: string[];
-  reason: string | null;
 }
 
 export function readLines(value: unknown): Line[] {
@@ -100,6 +95,7 @@ export function readSession(value: unknown): SessionView | null {
     verificationUrl: text(view['verificationUrl']),
     deviceCode: text(view['deviceCode']),
     awaitingInput: view['awaitingInput'] === true,
+    acceptsRaw: active && view['acceptsRaw'] === true,
     inputHint: text(view['inputHint']),
     failure: active ? null : failure,
     notice: active ? (readFailure(view['notice']) ?? failure) : null,
@@ -119,16 +115,5 @@ export function readLinesEvent(value: unknown): LinesEvent | null {
     lines: readLines(event['lines']),
     deviceCode: text(event['deviceCode']),
     verificationUrl: text(event['verificationUrl']),
-  };
-}
-
-export function readDisconnected(value: unknown): Disconnected {
-  const body = fields(value);
-  const status = text(body['status']) ?? (body['ok'] === true ? 'disconnected' : 'failed');
-  return {
-    ok: body['ok'] === true && status === 'disconnected',
-    status,
-    removed: texts(body['removed']),
-    reason: text(body['detail']) ?? text(body['error']),
   };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import * as wire from './wire';
 import * as login from './wire-login';
+import { readDisconnected, readProvider } from './wire-provider';
 
 const VIEW = {
   sessionId: 's1',
@@ -34,7 +35,7 @@ test('what is missing or mistyped becomes neutral', () => {
 });
 
 test('a provider row is read with its words', () => {
-  const [row] = wire.readProviders({
+  const [head] = wire.readProviders({
     providers: [
       {
         id: 'codex',
@@ -53,14 +54,15 @@ test('a provider row is read with its words', () => {
       { name: 'without id' },
     ],
   });
+  const row = head && readProvider(head);
   expect(row).toMatchObject({
     id: 'codex',
     plans: 'ChatGPT Plus, Pro',
     hosts: ['auth.openai.com'],
-    installCommand: 'npm i -g @openai/codex',
+    install: { command: 'npm i -g @openai/codex', version: null, byRoom: false },
   });
   expect(row?.methods).toEqual([
-    { id: 'device', label: 'Device code', kind: 'device_code', steps: ['one', 'two'], primary: true, note: null },
+    { id: 'device', label: 'Device code', kind: 'device_code', steps: ['one', 'two'], primary: true, note: null, takesEmail: false, yieldsToken: false },
   ]);
 });
 
@@ -73,8 +75,8 @@ test('a live session in the status is an id, a view, or absent', () => {
 });
 
 test('a disconnect counts only when the server checked it', () => {
-  expect(login.readDisconnected({ ok: true, status: 'disconnected', removed: ['a'] }).ok).toBe(true);
-  expect(login.readDisconnected({ ok: true, status: 'failed', removed: [] }).ok).toBe(false);
+  expect(readDisconnected({ ok: true, status: 'disconnected', removed: ['a'] }).ok).toBe(true);
+  expect(readDisconnected({ ok: true, status: 'failed', removed: [] }).ok).toBe(false);
 });
 
 test('events need a channel and a position', () => {

@@ -3,40 +3,26 @@
 // Readers are lenient: a field that is missing or of another type becomes its neutral value, and a
 // field we do not know is ignored, so that a newer server does not break an open page.
 
-export interface Method {
-  id: string;
-  label: string;
-  kind: string;
-  steps: string[];
-  primary: boolean;
-  note: string | null;
-}
-
-/** One row of `GET /api/providers`: what a provider is, which does not change while a page is open. */
-export interface Provider {
+/** What every page needs of a row of `GET /api/providers`; `wire-provider` reads the rest of it. */
+export interface ProviderHead {
   id: string;
   name: string;
-  plans: string | null;
-  prerequisite: { text: string; url: string | null } | null;
-  methods: Method[];
-  hosts: string[];
-  removes: string[];
-  installCommand: string | null;
+  /** Shown because its program is there, not because anyone asked for it. */
+  optional: boolean;
+  row: Fields;
 }
 
-/** One entry of `GET /api/providers/status`. */
-export interface ProviderStatus {
+/** What every page needs of an entry of `GET /api/providers/status`. */
+export interface StatusHead {
   installed: boolean | null;
-  version: string | null;
-  versionNote: string | null;
   connected: boolean | null;
-  method: string | null;
-  account: string | null;
-  plan: string | null;
-  checkedAt: number | null;
+  /** A key of a person does for a sign-in. */
+  keyed: boolean;
+  tooOld: boolean;
   error: string | null;
-  disconnectedAt: number | null;
   liveSessionId: string | null;
+  installSessionId: string | null;
+  row: Fields;
 }
 
 export interface Bootstrap {
@@ -96,7 +82,7 @@ export type ServerMessage =
   | { type: 'event'; name: string; channel: string; seq: number; data: unknown }
   | { type: 'other' };
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 export function fields(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
@@ -130,65 +116,36 @@ export function time(value: unknown): number | null {
   return number(Date.parse(text(value) ?? ''));
 }
 
-export function readProviders(value: unknown): Provider[] {
+export function readProviders(value: unknown): ProviderHead[] {
   return list(fields(value)['providers']).flatMap((entry) => {
     const row = fields(entry);
     const id = text(row['id']);
-    if (id === null) return [];
-    const prerequisite = fields(row['prerequisite']);
-    const prerequisiteText = text(row['prerequisite']) ?? text(prerequisite['text']);
-    return [
-      {
-        id,
-        name: text(row['name']) ?? id,
-        plans: text(row['plans']) ?? (texts(row['plans']).join(', ') || null),
-        prerequisite: prerequisiteText === null ? null : { text: prerequisiteText, url: text(prerequisite['url']) },
-        methods: list(row['methods']).flatMap(readMethod),
-        hosts: texts(row['hosts']).map((host) => host.toLowerCase()),
-        removes: texts(row['removes']),
-        installCommand: text(fields(row['install'])['command']) ?? text(row['install']),
-      },
-    ];
+    return id === null ? [] : [{ id, name: text(row['name']) ?? id, optional: row['shown'] === 'installed', row }];
   });
 }
 
-function readMethod(value: unknown): Method[] {
-  const method = fields(value);
-  const id = text(method['id']);
-  if (id === null) return [];
-  return [
-    {
-      id,
-      label: text(method['label']) ?? id,
-      kind: text(method['kind']) ?? 'unknown',
-      steps: texts(method['steps']),
-      primary: method['primary'] === true,
-      note: text(method['note']),
-    },
-  ];
-}
-
-export function readStatuses(value: unknown): Record<string, ProviderStatus> {
-  const rows: Record<string, ProviderStatus> = {};
+export function readStatuses(value: unknown): Record<string, StatusHead> {
+  const rows: Record<string, StatusHead> = {};
   for (const [id, entry] of Object.entries(fields(fields(value)['providers']))) {
     const row = fields(entry);
-    // The session whole, or its id alone; to those who may not see it, nothing.
-    const session = fields(row['authSession']);
     rows[id] = {
       installed: flag(row['installed']),
-      version: text(row['version']),
-      versionNote: text(row['versionNote']),
       connected: flag(row['connected']),
-      method: text(row['method']),
-      account: text(row['account']),
-      plan: text(row['plan']),
-      checkedAt: time(row['checkedAt']),
+      keyed: text(fields(row['apiKey'])['last4']) !== null,
+      tooOld: row['tooOld'] === true,
       error: text(row['error']),
-      disconnectedAt: time(row['disconnectedAt']),
-      liveSessionId: text(row['authSession']) ?? (session['active'] === false ? null : text(session['sessionId'])),
+      liveSessionId: live(row['authSession']),
+      installSessionId: live(row['installSession']),
+      row,
     };
   }
   return rows;
+}
+
+/** A session whole, or its id alone; to those who may not see it, nothing. */
+function live(value: unknown): string | null {
+  const session = fields(value);
+  return text(value) ?? (session['active'] === false ? null : text(session['sessionId']));
 }
 
 export function readBootstrap(value: unknown): Bootstrap {

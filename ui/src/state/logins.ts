@@ -1,10 +1,10 @@
-// The sign-ins this page follows: one a provider, live over the socket, by asking while the socket
-// is away.
+// The sessions of one kind, sign-ins or installs, that this page follows: one a provider, live over the
+// socket, by asking while the socket is away.
 
 import { signal, type Signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
 import type { Link, Timers } from '../api/socket';
-import { loginCalls } from '../api/login';
+import { loginCalls, type Beginning, type Kind } from '../api/login';
 import { readLinesEvent, readSession, type SessionView } from '../api/wire-login';
 import { begin, withLines, withStatus, withView, type Login } from './session';
 
@@ -21,10 +21,13 @@ export interface LoginSlot {
   loaded: Signal<boolean | ApiError>;
   /** The person wants to sign in anew: a sign-in that has ended is not shown. */
   afresh: Signal<boolean>;
+  /** The person wants to see the other ways to sign in. */
+  others: Signal<boolean>;
 }
 
 export interface LoginsOptions {
-  client: Pick<Client, 'get' | 'post'>;
+  kind: Kind;
+  client: Pick<Client, 'get' | 'post' | 'send'>;
   link: Pick<Link, 'subscribe'>;
   timers: Timers;
   isLive(): boolean;
@@ -34,9 +37,11 @@ export interface LoginsOptions {
 
 export type Logins = ReturnType<typeof createLogins>;
 
-export function createLogins({ client: wire, link, timers, isLive, onTurn }: LoginsOptions) {
+export function createLogins({ kind, client: wire, link, timers, isLive, onTurn }: LoginsOptions) {
   const client = loginCalls(wire);
   const slots = new Map<string, LoginSlot>();
+  /** The e-mail address of the last start, for the next with the same method. */
+  const emails = new Map<string, string>();
   const following = new Map<string, { sessionId: string; leave: () => void; poll: unknown }>();
 
   function slot(provider: string): LoginSlot {
@@ -48,6 +53,7 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
         error: signal(null),
         loaded: signal<boolean | ApiError>(false),
         afresh: signal(false),
+        others: signal(false),
       };
       slots.set(provider, found);
     }
@@ -85,16 +91,16 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
     leave(provider);
     const entry = { sessionId, leave: () => {}, poll: null as unknown };
     following.set(provider, entry);
-    entry.leave = link.subscribe(`provider-auth:${sessionId}`, {
+    entry.leave = link.subscribe(`provider-${kind}:${sessionId}`, {
       snapshot(data) {
         const view = readSession(data);
         if (view !== null) change(provider, sessionId, (login) => withView(login, view));
       },
       event(name, data) {
-        if (name === 'provider_auth:line') {
+        if (name.endsWith(':line')) {
           const lines = readLinesEvent(data);
           if (lines !== null) change(provider, sessionId, (login) => withLines(login, lines));
-        } else if (name === 'provider_auth:status') {
+        } else if (name.endsWith(':status')) {
           const view = readSession(data);
           if (view !== null) change(provider, sessionId, (login) => withStatus(login, view));
         }
@@ -147,7 +153,7 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
     async load(provider: string): Promise<void> {
       const { loaded } = slot(provider);
       try {
-        const view = await client.lastSession(provider);
+        const view = await client.lastSession(provider, kind);
         if (view !== null) take(provider, view, true);
         loaded.value = true;
       } catch (error) {
@@ -168,15 +174,18 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
       }
     },
 
-    /** Starts a sign-in or joins the one that runs; `renew` ends that one first. */
-    async start(provider: string, method: string | null, { renew = false, inPlace = false } = {}): Promise<boolean> {
+    /** Starts a session or joins the one that runs; `renew` ends that one first. */
+    async start(provider: string, { renew = false, ...how }: Beginning & { renew?: boolean } = {}): Promise<boolean> {
       const { busy, login, loaded } = slot(provider);
       if (busy.value !== null) return false;
       busy.value = 'starting';
+      const email = `${provider} ${how.method}`;
+      if (how.email !== undefined) emails.set(email, how.email);
+      else how.email = emails.get(email);
       return tried(provider, async () => {
         const old = login.value?.view;
         if (renew && old?.active === true) await client.cancel(old.sessionId);
-        const { session, reused } = await client.connect(provider, method, inPlace);
+        const { session, reused } = await client.begin(provider, kind, how);
         take(provider, session, reused);
         loaded.value = true;
       });
@@ -194,12 +203,12 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
       });
     },
 
-    /** Sends a paste to the running program. The error is the reason it was refused. */
-    async input(provider: string, text: string): Promise<ApiError | null> {
+    /** Sends a paste, or `raw` keys, to the running program. The error is the reason it was refused. */
+    async input(provider: string, text: string, raw = false): Promise<ApiError | null> {
       const sessionId = slot(provider).login.value?.view.sessionId;
       if (sessionId === undefined) return null;
       try {
-        await client.input(sessionId, text);
+        await client.input(sessionId, text, raw);
         await reload(provider, sessionId);
         return null;
       } catch (error) {
@@ -211,12 +220,13 @@ export function createLogins({ client: wire, link, timers, isLive, onTurn }: Log
 
     clear(): void {
       for (const provider of [...following.keys()]) leave(provider);
-      for (const { login, busy, error, loaded, afresh } of slots.values()) {
+      for (const { login, busy, error, loaded, afresh, others } of slots.values()) {
         login.value = null;
         busy.value = null;
         error.value = null;
         loaded.value = false;
         afresh.value = false;
+        others.value = false;
       }
     },
   };

@@ -1,7 +1,7 @@
 // How a sign-in stands for the person in front of it, and what to offer after each way it can fail, in
-// order: the first is the main button. A code we do not know gets the two that always help.
+// order: the first is the main button. A code we do not know gets those that always help.
 
-import type { ProviderStatus } from '../api/wire';
+import type { ProviderStatus } from '../api/wire-provider';
 import type { SessionView } from '../api/wire-login';
 import { secondsLeft } from './countdown';
 import type { Login } from './session';
@@ -48,35 +48,37 @@ export function stillReadable(
 export type NextAction =
   | 'fresh' // the same sign-in anew, called "Get a new code" or "Get a new link"
   | 'again' // the same sign-in anew, called "Start again"
-  | 'check_install'
+  | 'install' // the program, by the Room or by hand
   | 'open_setting'
+  | 'other_way' // another method, or an API key
   | 'copy_for_admin'
   | 'copy_details';
 
 const ACTIONS: Record<string, NextAction[]> = {
-  not_installed: ['check_install'],
+  not_installed: ['install', 'again'],
+  too_old: ['install', 'again'],
   no_answer: ['again', 'copy_details'],
   network: ['again', 'copy_details'],
-  device_codes_off: ['open_setting', 'fresh'],
+  device_codes_off: ['open_setting', 'fresh', 'other_way'],
   expired: ['fresh'],
   timeout: ['fresh'],
-  refused: ['fresh', 'copy_details'],
+  refused: ['fresh', 'other_way', 'copy_details'],
   rate_limited: ['again', 'copy_details'],
   program_died: ['again', 'copy_details'],
-  launch_failed: ['again', 'copy_details'],
-  not_signed_in: ['again', 'copy_details'],
-  canceled: ['again'],
+  launch_failed: ['again', 'install', 'copy_details'],
+  not_signed_in: ['again', 'other_way', 'copy_details'],
+  canceled: ['again', 'other_way'],
   server_restarted: ['again'],
   cannot_store: ['again', 'copy_details'],
-  policy: ['copy_for_admin', 'again'],
-  unrecognised: ['copy_details', 'again'],
+  policy: ['copy_for_admin', 'other_way', 'again'],
+  unrecognised: ['copy_details', 'again', 'other_way'],
 };
 
 export function nextActions(code: string): NextAction[] {
-  return ACTIONS[code] ?? ['copy_details', 'again'];
+  return ACTIONS[code] ?? ['copy_details', 'again', 'other_way'];
 }
 
 /** Whether the last lines say more than the words above them, so that they are shown unasked. */
 export function showsOutput(code: string): boolean {
-  return !['not_installed', 'expired', 'timeout', 'canceled', 'server_restarted', 'device_codes_off'].includes(code);
+  return !['not_installed', 'too_old', 'expired', 'timeout', 'canceled', 'server_restarted', 'device_codes_off'].includes(code);
 }

@@ -1,33 +1,21 @@
-// What providers there are, and how each stands.
+// What providers there are, and how each stands: as much as every page needs. `manage` has the rest.
 
 import { signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
 import type { Timers } from '../api/socket';
-import type { Provider, ProviderStatus } from '../api/wire';
-import type { Disconnected } from '../api/wire-login';
+import type { ProviderHead, StatusHead } from '../api/wire';
 
 /** Changes come in bursts (a status, a session, an update); one question answers them all. */
 const GATHER_MS = 80;
 
-export type Work = 'checking' | 'disconnecting';
-
-export type Outcome =
-  | { kind: 'checked'; connected: boolean | null }
-  | { kind: 'disconnected'; result: Disconnected }
-  | { kind: 'error'; error: ApiError };
-
 export type Providers = ReturnType<typeof createProviders>;
 
 export function createProviders(client: Client, timers: Timers) {
-  const table = signal<Provider[] | null>(null);
-  const statuses = signal<Record<string, ProviderStatus>>({});
+  const table = signal<ProviderHead[] | null>(null);
+  const statuses = signal<Record<string, StatusHead>>({});
   const known = signal(false);
   const error = signal<ApiError | null>(null);
-  const work = signal<Record<string, Work | undefined>>({});
-  const outcomes = signal<Record<string, Outcome | undefined>>({});
   let pending: unknown = null;
-
-  const calls = async () => (await import('../api/login')).loginCalls(client);
 
   async function refresh(probe = false): Promise<void> {
     try {
@@ -46,28 +34,12 @@ export function createProviders(client: Client, timers: Timers) {
     }
   }
 
-  async function during(id: string, kind: Work, action: () => Promise<Outcome>): Promise<void> {
-    if (work.value[id] !== undefined) return;
-    work.value = { ...work.value, [id]: kind };
-    let outcome: Outcome;
-    try {
-      outcome = await action();
-    } catch (reason) {
-      if (!(reason instanceof ApiError)) throw reason;
-      outcome = { kind: 'error', error: reason };
-    }
-    outcomes.value = { ...outcomes.value, [id]: outcome };
-    work.value = { ...work.value, [id]: undefined };
-  }
-
   return {
     table,
     statuses,
     /** Something was read at least once. */
     known,
     error,
-    work,
-    outcomes,
     refresh,
 
     /** Asks again soon, once for all who say so meanwhile. */
@@ -79,42 +51,11 @@ export function createProviders(client: Client, timers: Timers) {
       }, GATHER_MS);
     },
 
-    /** Asks the program itself whether it is signed in. */
-    check(id: string): Promise<void> {
-      return during(id, 'checking', async () => {
-        await (await calls()).check(id);
-        await refresh();
-        return { kind: 'checked', connected: statuses.value[id]?.connected ?? null };
-      });
-    },
-
-    /** Looks for the program again, after someone has installed it. */
-    probe(id: string): Promise<void> {
-      return during(id, 'checking', async () => {
-        await refresh(true);
-        return { kind: 'checked', connected: statuses.value[id]?.connected ?? null };
-      });
-    },
-
-    disconnect(id: string): Promise<void> {
-      return during(id, 'disconnecting', async () => {
-        const result = await (await calls()).disconnect(id);
-        await refresh();
-        return { kind: 'disconnected', result };
-      });
-    },
-
-    dismiss(id: string): void {
-      outcomes.value = { ...outcomes.value, [id]: undefined };
-    },
-
     clear(): void {
       timers.clear(pending);
       pending = null;
       statuses.value = {};
       known.value = false;
-      work.value = {};
-      outcomes.value = {};
     },
   };
 }

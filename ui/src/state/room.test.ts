@@ -172,7 +172,7 @@ test('a sign-in to a provider is followed live to its end', async () => {
   if (socket === undefined) throw new Error('no socket');
   const tell = (message: unknown) => socket.events.message(JSON.stringify(message));
   tell(HELLO);
-  expect(await (await room.openLogins()).start('codex', 'device')).toBe(true);
+  expect(await (await room.openManage()).logins.start('codex', { method: 'device' })).toBe(true);
   const channel = 'provider-auth:s1';
   expect(socket.sent.at(-1)).toBe(JSON.stringify({ type: 'subscribe', channels: [channel] }));
   tell({ type: 'snapshot', channel, seq: 1, data: VIEW });
@@ -182,7 +182,7 @@ test('a sign-in to a provider is followed live to its end', async () => {
     seq: 2,
     data: { sessionId: 's1', lines: [{ id: 1, text: 'hi' }], deviceCode: 'AAAA-BBBB', verificationUrl: null },
   });
-  const { login } = (await room.openLogins()).slot('codex');
+  const { login } = (await room.openManage()).logins.slot('codex');
   expect(login.value?.view.deviceCode).toBe('AAAA-BBBB');
   const before = asked.filter((route) => route === 'GET /api/providers/status').length;
   tell({ type: 'provider_auth:status', channel, seq: 3, data: { ...VIEW, status: 'completed', step: 'done', active: false } });
@@ -201,12 +201,12 @@ test('without a live link a running sign-in is asked for, and no longer once it 
   });
   await room.auth.begin(CODE);
   await settle();
-  await (await room.openLogins()).start('codex', null);
+  await (await room.openManage()).logins.start('codex');
   await vi.advanceTimersByTimeAsync(3_000);
   expect(asked).toContain('GET /api/providers/sessions/s1');
   view = { ...VIEW, status: 'failed', active: false, failure: { code: 'network', title: '', action: '' } };
   await vi.advanceTimersByTimeAsync(3_000);
-  expect((await room.openLogins()).slot('codex').login.value?.view.failure?.code).toBe('network');
+  expect((await room.openManage()).logins.slot('codex').login.value?.view.failure?.code).toBe('network');
   const count = asked.filter((route) => route.includes('sessions/s1')).length;
   await vi.advanceTimersByTimeAsync(30_000);
   expect(asked.filter((route) => route.includes('sessions/s1')).length).toBe(count);
@@ -220,7 +220,7 @@ test('a sign-in started elsewhere is joined', async () => {
   });
   await room.auth.begin(CODE);
   await vi.advanceTimersByTimeAsync(10);
-  expect((await room.openLogins()).slot('codex').login.value).toMatchObject({ joined: true, view: { sessionId: 's1' } });
+  expect((await room.openManage()).logins.slot('codex').login.value).toMatchObject({ joined: true, view: { sessionId: 's1' } });
 });
 
 test('a start that is refused says why', async () => {
@@ -230,9 +230,9 @@ test('a start that is refused says why', async () => {
   });
   await room.auth.begin(CODE);
   await settle();
-  expect(await (await room.openLogins()).start('codex', null)).toBe(false);
-  expect((await room.openLogins()).slot('codex').error.value?.code).toBe('not_installed');
-  expect((await room.openLogins()).slot('codex').busy.value).toBeNull();
+  expect(await (await room.openManage()).logins.start('codex')).toBe(false);
+  expect((await room.openManage()).logins.slot('codex').error.value?.code).toBe('not_installed');
+  expect((await room.openManage()).logins.slot('codex').busy.value).toBeNull();
 });
 
 test('looking for the last sign-in does not hide why a start failed', async () => {
@@ -242,9 +242,9 @@ test('looking for the last sign-in does not hide why a start failed', async () =
   });
   await room.auth.begin(CODE);
   await settle();
-  await (await room.openLogins()).start('codex', null);
-  await (await room.openLogins()).load('codex');
-  expect((await room.openLogins()).slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
+  await (await room.openManage()).logins.start('codex');
+  await (await room.openManage()).logins.load('codex');
+  expect((await room.openManage()).logins.slot('codex')).toMatchObject({ error: { value: { status: 429 } }, loaded: { value: true } });
 });
 
 test('a sign-in that would end the earlier one starts only when the person agrees', async () => {
@@ -257,10 +257,10 @@ test('a sign-in that would end the earlier one starts only when the person agree
   });
   await room.auth.begin(CODE);
   await settle();
-  expect(await (await room.openLogins()).start('codex', 'device')).toBe(false);
-  expect((await room.openLogins()).slot('codex').error.value?.code).toBe('would_sign_out');
-  expect(await (await room.openLogins()).start('codex', 'device', { inPlace: true })).toBe(true);
-  expect((await room.openLogins()).slot('codex').error.value).toBeNull();
+  expect(await (await room.openManage()).logins.start('codex', { method: 'device' })).toBe(false);
+  expect((await room.openManage()).logins.slot('codex').error.value?.code).toBe('would_sign_out');
+  expect(await (await room.openManage()).logins.start('codex', { method: 'device', inPlace: true })).toBe(true);
+  expect((await room.openManage()).logins.slot('codex').error.value).toBeNull();
 });
 
 test('renewing ends the old sign-in first', async () => {
@@ -271,8 +271,8 @@ test('renewing ends the old sign-in first', async () => {
   });
   await room.auth.begin(CODE);
   await settle();
-  await (await room.openLogins()).start('codex', null);
-  await (await room.openLogins()).start('codex', null, { renew: true });
+  await (await room.openManage()).logins.start('codex');
+  await (await room.openManage()).logins.start('codex', { renew: true });
   const posts = asked.filter((route) => route.startsWith('POST /api/providers'));
   expect(posts).toEqual([
     'POST /api/providers/codex/connect',
@@ -289,8 +289,8 @@ test('a refused paste gives its reason', async () => {
   });
   await room.auth.begin(CODE);
   await settle();
-  await (await room.openLogins()).start('codex', null);
-  expect((await (await room.openLogins()).input('codex', 'x'))?.message).toBe('Not the whole code.');
+  await (await room.openManage()).logins.start('codex');
+  expect((await (await room.openManage()).logins.input('codex', 'x'))?.message).toBe('Not the whole code.');
 });
 
 test('a disconnect that the check denies is a failure', async () => {
@@ -300,9 +300,10 @@ test('a disconnect that the check denies is a failure', async () => {
   });
   await room.auth.begin(CODE);
   await settle();
-  await room.providers.disconnect('codex');
-  expect(room.providers.outcomes.value['codex']).toMatchObject({ kind: 'disconnected', result: { ok: false } });
-  expect(room.providers.work.value['codex']).toBeUndefined();
+  const manage = await room.openManage();
+  await manage.disconnect('codex');
+  expect(manage.outcomes.value['codex']).toMatchObject({ kind: 'disconnected', result: { ok: false } });
+  expect(manage.work.value['codex']).toBeUndefined();
 });
 
 test('a new build is offered only when the page it serves differs', async () => {

@@ -5,7 +5,7 @@ import { ApiError, createClient, type Fetch } from '../api/client';
 import { createLink, type LinkPhase, type SocketEvents, type SocketLike, type Timers } from '../api/socket';
 import type { RoomStatus } from '../api/wire';
 import { createAuth, type AuthPlatform } from './auth';
-import type { Logins } from './logins';
+import type { Manage } from './manage';
 import { createProviders } from './providers';
 import type { SafeStorage } from './storage';
 
@@ -83,18 +83,12 @@ export function createRoom(platform: Platform) {
     onSignedOut: (why) => auth.ended(why),
   });
 
-  let logins: Logins | null = null;
+  let manage: Manage | null = null;
 
-  /** Loaded with the first sign-in to a provider that is shown. */
-  async function openLogins(): Promise<Logins> {
-    const { createLogins } = await import('./logins');
-    return (logins ??= createLogins({
-      client,
-      link,
-      timers,
-      isLive: () => linkPhase.peek() === 'live',
-      onTurn: () => providers.stale(),
-    }));
+  /** Loaded with the first page about providers, or the first session that runs. */
+  async function openManage(): Promise<Manage> {
+    const { createManage } = await import('./manage');
+    return (manage ??= createManage({ client, link, timers, providers, isLive: () => linkPhase.peek() === 'live' }));
   }
 
   link.subscribe('providers', {
@@ -135,7 +129,7 @@ export function createRoom(platform: Platform) {
     } else if (phase === 'signed_out') {
       batch(() => {
         link.stop();
-        logins?.clear();
+        manage?.clear();
         providers.clear();
         status.value = null;
         expiringAt.value = null;
@@ -143,12 +137,10 @@ export function createRoom(platform: Platform) {
     }
   });
 
-  // A sign-in started elsewhere is found through the providers' status, and shown here too.
+  // A session started elsewhere is found through the providers' status, and shown here too.
   effect(() => {
-    for (const [id, row] of Object.entries(providers.statuses.value)) {
-      const live = row.liveSessionId;
-      if (live !== null) void openLogins().then((opened) => opened.join(id, live));
-    }
+    const rows = providers.statuses.value;
+    if (Object.values(rows).some((row) => row.liveSessionId ?? row.installSessionId)) void openManage().then((opened) => opened.join(rows));
   });
 
   return {
@@ -156,11 +148,11 @@ export function createRoom(platform: Platform) {
     client,
     timers,
     providers,
-    openLogins,
+    openManage,
     /** For the pages that were loaded with it. */
-    get logins(): Logins {
-      if (logins === null) throw new Error('a page of a sign-in is drawn before its state is there');
-      return logins;
+    get manage(): Manage {
+      if (manage === null) throw new Error('a page about providers is drawn before its state is there');
+      return manage;
     },
     link,
     linkPhase,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readStatuses } from '../api/wire';
+import { readStatus } from '../api/wire-provider';
 import { readSession, type SessionView } from '../api/wire-login';
 import { clockFace, mark, secondsLeft } from './countdown';
 import { failureCode, nextActions, phaseOf, showsOutput, stillReadable } from './outcome';
@@ -126,8 +127,10 @@ test('an end stays readable for ten minutes', () => {
 
 test('a provider disconnected since is not called connected', () => {
   const done = view({ status: 'completed', active: false, endedAt: AT });
-  const status = (at: number, connected: boolean) =>
-    readStatuses({ providers: { codex: { connected, checkedAt: new Date(at).toISOString() } } })['codex'];
+  const status = (at: number, connected: boolean) => {
+    const head = readStatuses({ providers: { codex: { connected, checkedAt: new Date(at).toISOString() } } })['codex'];
+    return head && readStatus(head);
+  };
   expect(stillReadable(done, status(AT + 1, true), AT + 5, 0)).toBe(true);
   expect(stillReadable(done, status(AT - 1, false), AT + 5, 0)).toBe(true);
   expect(stillReadable(done, status(AT + 1, false), AT + 5, 0)).toBe(false);
@@ -136,6 +139,7 @@ test('a provider disconnected since is not called connected', () => {
 test('every failure has something to do next', () => {
   const codes = [
     'not_installed',
+    'too_old',
     'no_answer',
     'network',
     'device_codes_off',
@@ -154,6 +158,6 @@ test('every failure has something to do next', () => {
     'of_tomorrow',
   ];
   for (const code of codes) expect(nextActions(code).length, code).toBeGreaterThan(0);
-  expect(nextActions('of_tomorrow')).toEqual(['copy_details', 'again']);
+  expect(nextActions('of_tomorrow')).toEqual(['copy_details', 'again', 'other_way']);
   expect([showsOutput('program_died'), showsOutput('expired')]).toEqual([true, false]);
 });

@@ -11,16 +11,16 @@ import { Shell, Starting } from './shell';
 
 const Hosted = lazy(async () => (await import('./hosted')).Hosted);
 const Enter = lazy(async () => (await import('./enter')).Enter);
-const Providers = lazy(async () => (await withLogins(import('./providers'))).Providers);
-const Login = lazy(async () => (await withLogins(import('./login'))).Login);
+const Providers = lazy(async () => (await withManage(import('./providers'))).Providers);
+const Login = lazy(async () => (await withManage(import('./login'))).Login);
 const Access = lazy(async () => (await import('./more')).Access);
 const Denied = lazy(async () => (await import('./denied')).Denied);
 const People = lazy(async () => (await import('./people')).People);
 const Activity = lazy(async () => (await import('./activity')).Activity);
 const Settings = lazy(async () => (await import('./more')).Settings);
 
-async function withLogins<M>(module: Promise<M>): Promise<M> {
-  const [loaded] = await Promise.all([module, useRoom().openLogins()]);
+async function withManage<M>(module: Promise<M>): Promise<M> {
+  const [loaded] = await Promise.all([module, useRoom().openManage()]);
   return loaded;
 }
 

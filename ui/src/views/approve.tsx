@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { SessionView } from '../api/wire-login';
 import { clockFace, SHORT_SECONDS } from '../state/countdown';
+import { callbackStart } from '../state/paste';
 import { plain } from '../state/plain';
 import { t } from '../text';
 import { w as copyWords } from '../text/copy';
@@ -27,15 +28,15 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
   const clean = plain(code);
   const tell = (worked: boolean) => {
     setCopied(worked);
-    room.say(worked ? w.login.codeCopied : copyWords.failed);
+    room.say(worked ? w.codeCopied : copyWords.failed);
   };
   useEffect(() => setCopied(false), [clean]);
   return (
     <section class="card" aria-labelledby="your-code">
-      <h2 id="your-code">{w.login.yourCode}</h2>
-      <CodeButton label={w.login.copyCode} code={clean} testid="device-code" onClick={async () => tell(await copyText(clean))} />
+      <h2 id="your-code">{w.yourCode}</h2>
+      <CodeButton label={w.copyCode} code={clean} testid="device-code" onClick={async () => tell(await copyText(clean))} />
       <p class="under">
-        {copied ? w.login.codeCopied : w.login.tapToCopy} <TimeLeft left={left} />
+        {copied ? w.codeCopied : w.tapToCopy} <TimeLeft left={left} />
       </p>
       {url !== null ? (
         <>
@@ -47,23 +48,23 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
             data-testid="copy-and-open"
             onClick={() => tell(copyNow(clean))}
           >
-            {w.login.copyAndOpen(url.host)}
+            {w.copyAndOpen(url.host)}
             <span class="sr"> ({t.common.opensNewTab})</span>
           </a>
           <div class="pair">
-            <CopyButton text={url.href} done={w.login.linkCopied} testid="copy-link">
-              {w.login.copyLink}
+            <CopyButton text={url.href} done={w.linkCopied} testid="copy-link">
+              {w.copyLink}
             </CopyButton>
             <button type="button" class="button only-narrow" aria-expanded={qr} data-testid="show-qr" onClick={() => setQr(!qr)}>
-              {qr ? w.login.hideQr : w.login.showQr}
+              {qr ? w.hideQr : w.showQr}
             </button>
           </div>
           {qr && (
             <div class="only-narrow">
-              <QrCode address={url.href} label={w.login.qrAlt(url.host + url.pathname)} />
+              <QrCode address={url.href} label={w.qrAlt(url.host + url.pathname)} />
             </div>
           )}
-          <p class="hint">{w.login.phishing(url.host)}</p>
+          <p class="hint">{w.phishing(url.host)}</p>
         </>
       ) : (
         <NoTrustedLink view={view} />
@@ -72,20 +73,26 @@ export function CodeCard({ view, code, url, left }: Shown & { code: string }) {
   );
 }
 
-export function LinkCard({ view, url, left, numbered }: Shown & { numbered: boolean }) {
+export function LinkCard({ view, url, left, kind }: Shown & { kind: 'plain' | 'paste' | 'callback' }) {
+  const room = useRoom();
   return (
     <section class="card" aria-labelledby="sign-in">
-      <h2 id="sign-in">{numbered ? w.login.signIn : w.login.steps[1]}</h2>
+      <h2 id="sign-in">{kind === 'plain' ? w.steps[1] : w.signIn}</h2>
       {url !== null ? (
         <>
-          {numbered && <p class="muted">{w.login.signInText}</p>}
+          {kind === 'paste' && <p class="muted">{w.signInText}</p>}
+          {kind === 'callback' && (
+            <p class="muted" data-testid="callback-text">
+              {w.callbackText(callbackStart(view.verificationUrl))} {!room.auth.cloud() && w.callbackLocal}
+            </p>
+          )}
           <a class="button primary wide tall" href={url.href} target="_blank" rel="noopener noreferrer" data-testid="open-link">
-            {w.login.open(url.host)}
+            {w.open(url.host)}
             <span class="sr"> ({t.common.opensNewTab})</span>
           </a>
           <div class="pair">
-            <CopyButton text={url.href} done={w.login.linkCopied} testid="copy-link">
-              {w.login.copyLink}
+            <CopyButton text={url.href} done={w.linkCopied} testid="copy-link">
+              {w.copyLink}
             </CopyButton>
           </div>
         </>
@@ -102,10 +109,10 @@ export function LinkCard({ view, url, left, numbered }: Shown & { numbered: bool
 }
 
 function NoTrustedLink({ view }: { view: SessionView }) {
-  if (view.verificationUrl === null) return <p class="note wait">{w.login.noLink}</p>;
+  if (view.verificationUrl === null) return <p class="note wait">{w.noLink}</p>;
   return (
     <div class="note bad" data-testid="strange-link">
-      <Mark tone="bad">{w.login.strangeLink}</Mark>
+      <Mark tone="bad">{w.strangeLink}</Mark>
       <code class="address">{plain(view.verificationUrl)}</code>
     </div>
   );
@@ -117,7 +124,7 @@ function TimeLeft({ left, whole = false }: { left: number | null; whole?: boolea
   const face = clockFace(left);
   return (
     <span class={left < SHORT_SECONDS ? 'time short' : 'time'} data-testid="countdown" data-seconds={left}>
-      {whole ? w.login.timeLeft(face) : w.login.expires(face)}
+      {whole ? w.timeLeft(face) : w.expires(face)}
     </span>
   );
 }
@@ -126,9 +133,9 @@ function TimeLeft({ left, whole = false }: { left: number | null; whole?: boolea
 export function PhoneCard({ url, code }: { url: URL; code: string | null }) {
   return (
     <aside class="card side" aria-labelledby="on-phone">
-      <h2 id="on-phone">{w.login.onPhone}</h2>
-      <QrCode address={url.href} label={w.login.qrAlt(url.host + url.pathname)} />
-      <p class="muted">{code === null ? w.login.scanLink : w.login.scanCode}</p>
+      <h2 id="on-phone">{w.onPhone}</h2>
+      <QrCode address={url.href} label={w.qrAlt(url.host + url.pathname)} />
+      <p class="muted">{code === null ? w.scanLink : w.scanCode}</p>
       {code !== null && <p class="mono again">{code}</p>}
     </aside>
   );

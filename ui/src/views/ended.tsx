@@ -1,7 +1,7 @@
 // How a sign-in ended, and what to do next; and a refusal that it survived.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Provider } from '../api/wire';
+import type { Provider, ProviderStatus, StoredKey } from '../api/wire-provider';
 import type { Failure, SessionView } from '../api/wire-login';
 import { failureCode, nextActions, type NextAction, type Phase } from '../state/outcome';
 import { httpsUrl } from '../state/address';
@@ -9,9 +9,12 @@ import { plain } from '../state/plain';
 import { redact } from '../state/redact';
 import type { Login } from '../state/session';
 import { t } from '../text';
-import { w } from '../text/login';
+import { w } from '../text/ended';
+import { w as keyWords } from '../text/key';
 import { useRoom } from './context';
-import { Command, CopyButton } from './copy';
+import { CopyButton } from './copy';
+import { Install } from './install';
+import { storageWords } from './key';
 import { Mark } from './parts';
 import { StartError } from './start-error';
 import { Link } from './router';
@@ -31,14 +34,14 @@ export function Ended({ provider, login, phase, kind }: EndedProps) {
       heading.current?.focus({ preventScroll: true });
   }, [phase]);
 
-  if (phase === 'completed') return <Done provider={provider} heading={heading} />;
+  if (phase === 'completed') return <Done provider={provider} view={login.view} heading={heading} />;
   if (phase === 'canceled') {
     return (
       <section class="card ended" data-testid="canceled">
         <h2 ref={heading} tabIndex={-1}>
-          <Mark tone="off">{w.login.canceledTitle}</Mark>
+          <Mark tone="off">{w.canceledTitle}</Mark>
         </h2>
-        <p class="muted">{w.login.canceledText}</p>
+        <p class="muted">{w.canceledText}</p>
         <Actions provider={provider} view={login.view} code="canceled" kind={kind} />
       </section>
     );
@@ -54,44 +57,65 @@ export function Ended({ provider, login, phase, kind }: EndedProps) {
       <Actions provider={provider} view={login.view} code={code} kind={kind} />
       <p class="hint">
         {t.common.code(code)}
-        {login.view.exitCode !== null && login.view.exitCode !== 0 && ` · ${w.login.exit(login.view.exitCode)}`}
+        {login.view.exitCode !== null && login.view.exitCode !== 0 && ` · ${w.exit(login.view.exitCode)}`}
       </p>
     </section>
   );
 }
 
-function Done({ provider, heading }: { provider: Provider; heading: { current: HTMLHeadingElement | null } }) {
+function Done({ provider, view, heading }: { provider: Provider; view: SessionView; heading: { current: HTMLHeadingElement | null } }) {
   const room = useRoom();
-  const account = room.providers.statuses.value[provider.id]?.account ?? null;
+  const status = room.manage.statuses.value[provider.id];
+  const token = tokenOf(provider, view, status);
+  const title = token === null ? w.doneTitle(provider.name) : w.tokenTitle(provider.name);
+  const account = status?.account ?? null;
   return (
     <section class="card ended" data-testid="login-done">
       <h2 ref={heading} tabIndex={-1}>
-        <Mark tone="good">{w.login.doneTitle(provider.name)}</Mark>
+        <Mark tone="good">{title}</Mark>
       </h2>
-      <p class="muted">
-        {account !== null && <span data-testid="done-account">{w.login.doneAs(plain(account))} </span>}
-        {w.login.doneText(provider.name)}
-      </p>
+      {token === null ? (
+        <p class="muted">
+          {account !== null && <span data-testid="done-account">{w.doneAs(plain(account))} </span>}
+          {w.doneText(provider.name)}
+        </p>
+      ) : (
+        <div class="stack" data-testid="done-token" data-storage={token.storage}>
+          <p>
+            <strong>{storageWords(provider.name, token.storage)}.</strong>
+          </p>
+          <p class="muted">{w.tokenText(plain(token.last4))}</p>
+          {token.storage === 'memory' && <p class="hint">{keyWords.memoryWhy}</p>}
+        </div>
+      )}
       <div class="stack">
         <Link to="/" class="button primary wide" data-testid="to-overview">
-          {w.login.toOverview}
+          {w.toOverview}
         </Link>
         <Link to="/providers" class="button wide">
-          {w.login.toProviders}
+          {w.toProviders}
         </Link>
         <button
           type="button"
           class="quiet"
           data-testid="afresh"
           onClick={() => {
-            room.logins.slot(provider.id).afresh.value = true;
+            room.manage.logins.slot(provider.id).afresh.value = true;
           }}
         >
-          {w.login.afresh}
+          {w.afresh}
         </button>
       </div>
     </section>
   );
+}
+
+/** The token that this sign-in ended in, if its method makes one, or if one was stored since it began. */
+function tokenOf(provider: Provider, view: SessionView, status: ProviderStatus | undefined): StoredKey | null {
+  const key = status?.key ?? null;
+  if (key === null || key.kind !== 'token') return null;
+  if (provider.methods.find((method) => method.id === view.method)?.yieldsToken === true) return key;
+  return key.storedAt !== null && view.startedAt !== null && key.storedAt >= view.startedAt ? key : null;
 }
 
 /** A refusal or a hint while the sign-in goes on: a code that was not taken, a program that is silent. */
@@ -105,15 +129,15 @@ export function Refused({ provider, view, kind }: { provider: Provider; view: Se
   return (
     <div class={`note ${waits ? 'wait' : 'bad'}`} data-testid="hint" data-code={failure.code}>
       <Mark tone={waits ? 'wait' : 'bad'}>{title}</Mark>
-      <p>{failure.code === 'unrecognised' ? w.login.lookAtOutput : waits ? w.login.stillWaiting : w.login.pasteAgain}</p>
+      <p>{view.acceptsRaw || failure.code === 'unrecognised' ? w.lookAtOutput : waits ? w.stillWaiting : w.pasteAgain}</p>
       <button
         type="button"
         class="button"
         data-testid="action-fresh"
-        disabled={room.logins.slot(provider.id).busy.value !== null}
-        onClick={() => void room.logins.start(provider.id, view.method, { renew: true })}
+        disabled={room.manage.logins.slot(provider.id).busy.value !== null}
+        onClick={() => void room.manage.logins.start(provider.id, { method: view.method, renew: true })}
       >
-        {waits ? w.login.startAgain : freshLabel(kind)}
+        {waits ? w.startAgain : freshLabel(kind)}
       </button>
     </div>
   );
@@ -138,7 +162,7 @@ function freshLabel(kind: string | null): string {
 
 function Actions({ provider, view, code, kind }: { provider: Provider; view: SessionView; code: string; kind: string | null }) {
   const room = useRoom();
-  const slot = room.logins.slot(provider.id);
+  const slot = room.manage.logins.slot(provider.id);
   const starting = slot.busy.value !== null;
   const again = (label: string, primary: boolean, name: string) => (
     <button
@@ -147,9 +171,9 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
       class={primary ? 'button primary wide tall' : 'button wide'}
       data-testid={`action-${name}`}
       disabled={starting}
-      onClick={() => void room.logins.start(provider.id, view.method, { renew: true })}
+      onClick={() => void room.manage.logins.start(provider.id, { method: view.method, renew: true })}
     >
-      {starting ? w.login.beginning : label}
+      {starting ? w.beginning : label}
     </button>
   );
   const draw = (action: NextAction, first: boolean) => {
@@ -158,12 +182,23 @@ function Actions({ provider, view, code, kind }: { provider: Provider; view: Ses
         return again(freshLabel(kind), first, 'fresh');
       case 'again':
         return again(w.actions.again, first, 'again');
-      case 'check_install':
+      case 'install':
+        return <Install key={action} provider={provider} status={room.manage.statuses.value[provider.id]} />;
+      case 'other_way':
+        if (provider.methods.length + provider.keys.length < 2) return null;
         return (
-          <div key={action} class="stack">
-            {provider.installCommand !== null && <Command command={provider.installCommand} />}
-            {again(w.actions.checkInstall, first, 'check-install')}
-          </div>
+          <button
+            key={action}
+            type="button"
+            class="button wide"
+            data-testid="action-other-way"
+            onClick={() => {
+              slot.afresh.value = true;
+              slot.others.value = true;
+            }}
+          >
+            {w.actions.otherWays}
+          </button>
         );
       case 'open_setting': {
         const url = httpsUrl(provider.prerequisite?.url ?? null);

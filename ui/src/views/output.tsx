@@ -3,9 +3,13 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { SessionView } from '../api/wire-login';
 import { plain } from '../state/plain';
-import { w } from '../text/login';
+import { w } from '../text/output';
+import styles from '../styles/output.css?inline';
 import { CopyButton } from './copy';
 import { Icon } from './parts';
+import { adopt } from './sheet';
+
+adopt(styles);
 
 /** So near to the end counts as at the end, in pixels. */
 const NEAR = 24;
@@ -30,7 +34,7 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
     <details class="card fold" open={open} onToggle={(event) => setOpen(event.currentTarget.open)} data-testid="output">
       <summary data-testid="log-toggle">
         <Icon name="chevron" />
-        {w.login.output} <span class="count">{w.login.lines(lines.length)}</span>
+        {w.title} <span class="count">{w.lines(lines.length)}</span>
       </summary>
       {open && (
         <>
@@ -40,7 +44,7 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
             class="log"
             role="log"
             aria-live="off"
-            aria-label={w.login.output}
+            aria-label={w.title}
             // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls
             tabIndex={0}
             data-testid="log"
@@ -49,8 +53,8 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
               setAtEnd(scrollHeight - scrollTop - clientHeight < NEAR);
             }}
           >
-            {view.droppedLines > 0 && <p class="hint">{w.login.dropped(view.droppedLines)}</p>}
-            {lines.length === 0 && <p class="hint">{w.login.noOutput}</p>}
+            {view.droppedLines > 0 && <p class="hint">{w.dropped(view.droppedLines)}</p>}
+            {lines.length === 0 && <p class="hint">{w.none}</p>}
             {lines.map((line) => (
               <div key={line.id} class={line.stream === 'room' ? 'line remark' : 'line'}>
                 {plain(line.text)}
@@ -59,11 +63,11 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
           </div>
           <div class="buttons">
             <CopyButton text={() => lines.map((line) => line.text).join('\n')} class="button small" testid="copy-log">
-              {w.login.copyAll}
+              {w.copyAll}
             </CopyButton>
             {!atEnd && (
               <button type="button" class="button small" onClick={toEnd} data-testid="newest">
-                {w.login.newest}
+                {w.newest}
               </button>
             )}
           </div>

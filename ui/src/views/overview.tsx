@@ -27,19 +27,17 @@ function NeedsYou() {
   const { table, statuses, known } = room.providers;
   const may = room.auth.can('providers.manage');
   if (!known.value) return <Skeleton />;
-  const needs = (table.value ?? []).flatMap((provider) => {
-    const status = statuses.value[provider.id];
+  const needs = (table.value ?? []).flatMap(({ id, name, optional }) => {
+    const status = statuses.value[id];
     if (status === undefined) return [];
-    const to = loginPath(provider.id);
-    if (status.liveSessionId !== null) {
-      return [{ id: provider.id, text: t.overview.inProgress(provider.name), action: t.overview.goOn, to }];
-    }
-    if (status.installed === false) {
-      return [{ id: provider.id, text: t.overview.notInstalled(provider.name), action: t.overview.showHow, to: '/providers' }];
-    }
-    if (status.connected === false || (status.connected === null && status.error !== null)) {
+    const need = (text: string, action: string) => [{ id, text, action, to: loginPath(id) }];
+    if (status.liveSessionId !== null) return need(t.overview.inProgress(name), t.overview.goOn);
+    if (status.installSessionId !== null || (optional && status.connected !== true)) return [];
+    if (status.installed === false) return need(t.overview.notInstalled(name), t.overview.install(name));
+    if (status.tooOld) return need(t.overview.tooOld(name), t.overview.update(name));
+    if (status.connected !== true && !status.keyed && (status.connected === false || status.error !== null)) {
       const words = status.connected === false ? t.overview.notConnected : t.overview.notChecked;
-      return [{ id: provider.id, text: words(provider.name), action: t.overview.connect(provider.name), to }];
+      return need(words(name), t.overview.connect(name));
     }
     return [];
   });

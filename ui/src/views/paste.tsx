@@ -3,7 +3,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
-import type { Provider } from '../api/wire';
+import type { Provider } from '../api/wire-provider';
 import type { SessionView } from '../api/wire-login';
 import { doubt, pasted } from '../state/paste';
 import { plain } from '../state/plain';
@@ -11,11 +11,7 @@ import { w } from '../text/login';
 import { pasteText } from './clipboard';
 import { useRoom } from './context';
 import { errorWords } from './parts';
-
-/** A policy that forbids it makes a button that can only fail. Only Chromium tells. */
-const canPaste = (document as PolicyDocument).featurePolicy?.allowsFeature('clipboard-read') !== false;
-
-type PolicyDocument = Document & { featurePolicy?: { allowsFeature(name: string): boolean } };
+import { canPaste } from './paste-policy';
 
 export function PasteCard({ provider, view, kind }: { provider: Provider; view: SessionView; kind: string }) {
   const room = useRoom();
@@ -32,7 +28,7 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
   const busy = sending || view.step === 'storing' || view.step === 'verifying';
   const closed = busy || !view.awaitingInput;
   const odd = doubt(text, kind);
-  const address = kind === 'pasted_url';
+  const callback = kind === 'pasted_callback';
   const hint = view.inputHint === null ? null : plain(view.inputHint);
 
   const submit = async () => {
@@ -41,10 +37,12 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
     setSending(true);
     setError(null);
     setText('');
-    const refused = await room.logins.input(provider.id, sent);
+    const refused = await room.manage.logins.input(provider.id, sent);
     setSending(false);
     setError(refused);
     if (refused !== null) {
+      // It never got there: nobody should have to fetch it twice.
+      if (refused.kind === 'unreachable') setText(text);
       room.say(errorWords(refused).title);
       field.current?.focus();
     }
@@ -59,8 +57,15 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
         void submit();
       }}
     >
-      <h2>{address ? w.login.pasteAddressTitle : w.login.pasteTitle}</h2>
-      <label for="paste">{address ? w.login.pasteAddressLabel : w.login.pasteLabel}</label>
+      <h2>{callback ? w.callbackTitle : w.pasteTitle}</h2>
+      {callback && (
+        <ol class="how">
+          {w.callbackSteps.map((step) => (
+            <li key={step}>{step}</li>
+          ))}
+        </ol>
+      )}
+      <label for="paste">{callback ? w.callbackLabel : w.pasteLabel}</label>
       <div class="with-button">
         <input
           ref={field}
@@ -68,7 +73,8 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
           class="field mono"
           data-testid="paste-input"
           type="text"
-          autocomplete="one-time-code"
+          autocomplete={callback ? 'off' : 'one-time-code'}
+          inputmode={callback ? 'url' : 'text'}
           autocapitalize="off"
           autocorrect="off"
           spellcheck={false}
@@ -95,34 +101,34 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
               field.current?.focus();
             }}
           >
-            {w.login.pasteButton}
+            {w.pasteButton}
           </button>
         )}
       </div>
       <div id="paste-help" class="stack">
         {hint !== null && error === null && view.awaitingInput && (
           <p class="hint bad" data-testid="paste-hint">
-            {w.login.asksAgain(hint)}
+            {w.asksAgain(hint)}
           </p>
         )}
         {error !== null && (
           <p class="hint bad" data-testid="paste-error" data-code={error.code}>
-            {plain(errorWords(error).title)} {w.login.pasteAgain}
+            {plain(errorWords(error).title)} {w.refusals[error.code] ?? w.pasteAgain}
           </p>
         )}
         {odd !== null && (
           <p class="hint wait" data-testid="paste-warning">
-            {w.login.doubts[odd]}
+            {w.doubts[odd]}
           </p>
         )}
         <p class="hint">
           {blocked
-            ? w.login.pasteBlocked
+            ? w.pasteBlocked
             : busy
-              ? w.login.finishing
+              ? w.finishing
               : view.awaitingInput
-                ? w.login.pasteHelp
-                : w.login.notAsked(provider.name)}
+                ? w.pasteHelp
+                : w.notAsked(provider.name)}
         </p>
       </div>
       <button
@@ -131,7 +137,7 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
         data-testid="paste-submit"
         disabled={closed || pasted(text, kind) === ''}
       >
-        {busy ? w.login.finishing : w.login.finish}
+        {busy ? w.finishing : w.finish}
       </button>
     </form>
   );

@@ -1,15 +1,13 @@
-// What a provider needs before a sign-in: its program, and a setting at the vendor's.
+// The best way in to a provider, and the setting at the vendor's that it needs.
 
-import type { Provider } from '../api/wire';
+import type { Method, Provider } from '../api/wire-provider';
 import { httpsUrl } from '../state/address';
 import { plain } from '../state/plain';
 import { t } from '../text';
 import { w } from '../text/setup';
-import { useRoom } from './context';
-import { Command } from './copy';
 
-export function primaryMethod(provider: Provider): string | null {
-  return (provider.methods.find((method) => method.primary) ?? provider.methods[0])?.id ?? null;
+export function bestWay(provider: Provider): Method | undefined {
+  return provider.methods.find((method) => method.primary) ?? provider.methods[0];
 }
 
 export function Prerequisite({ text, url, bare = false }: { text: string; url: string | null; bare?: boolean }) {
@@ -25,29 +23,5 @@ export function Prerequisite({ text, url, bare = false }: { text: string; url: s
         </a>
       )}
     </p>
-  );
-}
-
-export function Install({ provider }: { provider: Provider }) {
-  const { providers } = useRoom();
-  const work = providers.work.value[provider.id];
-  return (
-    <div class="stack" data-testid={`install-${provider.id}`}>
-      {provider.installCommand !== null && (
-        <>
-          <p class="muted">{w.install}</p>
-          <Command command={provider.installCommand} testid={`install-command-${provider.id}`} />
-        </>
-      )}
-      <button
-        type="button"
-        class="button wide"
-        data-testid={`check-install-${provider.id}`}
-        disabled={work !== undefined}
-        onClick={() => void providers.probe(provider.id)}
-      >
-        {work === 'checking' ? w.checking : w.checkInstall}
-      </button>
-    </div>
   );
 }

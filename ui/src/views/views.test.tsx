@@ -2,13 +2,14 @@
 import { render, type ComponentChildren } from 'preact';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readEvent, type Event } from '../api/activity';
-import { readProviders, type Provider } from '../api/wire';
+import { readProviders } from '../api/wire';
+import { readProvider, type Provider } from '../api/wire-provider';
 import { readSession, type SessionView } from '../api/wire-login';
 import { createRoom } from '../state/room';
 import { begin } from '../state/session';
 import { safeStorage } from '../state/storage';
 import { trustedUrl } from '../state/address';
-import { w } from '../text/login';
+import { w } from '../text/ended';
 import { sentenceOf, toneOf, whoOf } from './activity';
 import { CodeCard, LinkCard } from './approve';
 import { provideRoom } from './context';
@@ -32,7 +33,7 @@ beforeEach(async () => {
     device: () => ['', 0],
     elsewhere: async () => null,
   });
-  await room.openLogins();
+  await room.openManage();
   provideRoom(room);
 });
 afterEach(() => {
@@ -59,7 +60,7 @@ function provider(): Provider {
     ],
   });
   if (row === undefined) throw new Error('the row has an id');
-  return row;
+  return readProvider(row);
 }
 
 function view(more: Record<string, unknown>): SessionView {
@@ -70,6 +71,7 @@ function view(more: Record<string, unknown>): SessionView {
 
 const CODES = [
   'not_installed',
+  'too_old',
   'no_answer',
   'network',
   'device_codes_off',
@@ -113,7 +115,7 @@ test.each(['http://auth.openai.com/x', 'https://evil.example/x', 'javascript:ale
     const page = draw(<CodeCard view={session} code="AAAA-BBBB" url={url} left={60} />);
     expect(page.querySelector('a')).toBeNull();
     expect(page.textContent).toContain(address);
-    draw(<LinkCard view={session} url={url} left={60} numbered />);
+    draw(<LinkCard view={session} url={url} left={60} kind="paste" />);
     expect(page.querySelector('a')).toBeNull();
   },
 );

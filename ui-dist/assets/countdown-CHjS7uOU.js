@@ -1,0 +1,1 @@
+function n(n,t,r){return null===n?null:Math.max(0,Math.round((n-(t+r))/1e3))}function t(n){const t=n=>String(n).padStart(2,"0"),r=Math.floor(n/60);return r<60?`${r}:${t(n%60)}`:`${Math.floor(r/60)}:${t(r%60)}:${t(n%60)}`}function r(n,t){if(null===n||null===t)return null;for(const r of[0,1,5])if(n>60*r&&t<=60*r)return r;return null}export{r as n,n as r,t};

@@ -1,0 +1,1 @@
+var a=!1!==document.featurePolicy?.allowsFeature("clipboard-read");export{a as t};

@@ -1,0 +1,3 @@
+import { answer as en } from './en/answer';
+
+export const w: typeof en = en;

@@ -1,0 +1,3 @@
+import { ended as en } from './en/ended';
+
+export const w: typeof en = en;

@@ -1,0 +1,3 @@
+import { output as en } from './en/output';
+
+export const w: typeof en = en;

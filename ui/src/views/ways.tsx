@@ -1,0 +1,180 @@
+// Before the first tap: the best way in, with what has to be true for it, and the others quietly.
+
+import { useRef, useState } from 'preact/hooks';
+import type { Method, Provider } from '../api/wire-provider';
+import { plain } from '../state/plain';
+import { w as keyWords } from '../text/key';
+import { w } from '../text/login';
+import { useRoom } from './context';
+import { Install } from './install';
+import { KeyForm, KeyPart } from './key';
+import { ErrorNote, Icon, Skeleton } from './parts';
+import { StartError } from './start-error';
+import { bestWay, Prerequisite } from './setup';
+
+export function Start({ provider }: { provider: Provider }) {
+  const room = useRoom();
+  const { id, name } = provider;
+  const slot = room.manage.logins.slot(id);
+  const installing = room.manage.installs.slot(id).login.value?.view.active === true;
+  const status = room.manage.statuses.value[id];
+  const first = bestWay(provider);
+  const others = provider.methods.filter((method) => method !== first);
+  const starting = slot.busy.value === 'starting';
+  const error = slot.error.value;
+  /** The method that was asked for last, to ask for it again. */
+  const tried = useRef(first?.id ?? null);
+  const start = (method: Method, email?: string) => {
+    tried.current = method.id;
+    void room.manage.logins.start(id, { method: method.id, email });
+  };
+  const loaded = slot.loaded.value;
+  if (typeof loaded !== 'boolean' && error === null) return <ErrorNote error={loaded} retry={() => void room.manage.logins.load(id)} />;
+  if (!loaded && error === null && !starting) return <Skeleton />;
+  const missing = status?.installed === false || (error?.code === 'not_installed' && status?.installed !== true);
+  // A key that the Room keeps needs no program; what the program stores does.
+  const stored = status?.key ?? null;
+  return (
+    <div class="column">
+      {missing || installing || status?.tooOld === true ? (
+        <section class="card" data-testid={missing ? 'failure' : 'program'} data-code={missing ? 'not_installed' : 'too_old'}>
+          {error?.code === 'not_installed' && error.problem.detail !== null && <p class="muted">{plain(error.problem.detail)}</p>}
+          <Install provider={provider} status={status} />
+        </section>
+      ) : (
+        <>
+          <Install provider={provider} status={status} />
+          <StartError provider={provider} method={tried.current} />
+          {status?.connected === true && error === null && <p class="note good">{w.stillConnected(name)}</p>}
+        </>
+      )}
+      {!missing && !installing && first !== undefined && (
+        <section class="card" data-testid="login-start">
+          <h2>{plain(first.label)}</h2>
+          {provider.prerequisite !== null && first.kind === 'device_code' && (
+            <Prerequisite text={provider.prerequisite.text} url={provider.prerequisite.url} />
+          )}
+          {first.steps.length > 0 && (
+            <ol class="how">
+              {first.steps.map((step) => (
+                <li key={step}>{plain(step)}</li>
+              ))}
+            </ol>
+          )}
+          {first.note !== null && <p class="hint">{plain(first.note)}</p>}
+          <button
+            type="button"
+            class="button primary wide tall"
+            data-testid="start"
+            disabled={starting || status?.tooOld === true}
+            onClick={() => start(first)}
+          >
+            {starting ? w.beginning : beginLabel(first)}
+          </button>
+        </section>
+      )}
+      {(others.length > 0 || provider.keys.length > 0) && !missing && !installing && (
+        <details
+          class="card fold"
+          data-testid="other-methods"
+          open={slot.others.value}
+          onToggle={(event) => {
+            slot.others.value = event.currentTarget.open;
+          }}
+        >
+          <summary>
+            <Icon name="chevron" />
+            {w.otherWays}
+          </summary>
+          <ul class="rows">
+            {others.map((method) => (
+              <Way key={method.id} provider={provider} method={method} disabled={starting || status?.tooOld === true} start={start} />
+            ))}
+            {provider.keys.length > 0 && <KeyWay provider={provider} has={stored !== null} />}
+          </ul>
+        </details>
+      )}
+      {stored !== null && (
+        <section class="card bare">
+          <KeyPart provider={provider} stored={stored} />
+        </section>
+      )}
+    </div>
+  );
+}
+
+interface WayProps {
+  provider: Provider;
+  method: Method;
+  disabled: boolean;
+  start: (method: Method, email?: string) => void;
+}
+
+function Way({ provider, method, disabled, start }: WayProps) {
+  const [email, setEmail] = useState('');
+  const field = `email-${provider.id}-${method.id}`;
+  const about = method.note === null ? (method.yieldsToken ? w.tokenNote : w.kinds[method.kind]) : plain(method.note);
+  return (
+    <li>
+      <form
+        class="way"
+        onSubmit={(event) => {
+          event.preventDefault();
+          start(method, email.trim() || undefined);
+        }}
+      >
+        <span>
+          <strong>{plain(method.label)}</strong>
+          {about !== undefined && <span class="hint block">{about}</span>}
+        </span>
+        {method.takesEmail && (
+          <span class="email">
+            <label for={field}>{w.email}</label>
+            <input
+              id={field}
+              class="field"
+              data-testid={field}
+              type="email"
+              autocomplete="email"
+              inputmode="email"
+              value={email}
+              onInput={(event) => setEmail(event.currentTarget.value)}
+            />
+          </span>
+        )}
+        <button type="submit" class="button" data-testid={`method-${method.id}`} disabled={disabled}>
+          {w.begin}
+          <span class="sr"> {plain(method.label)}</span>
+        </button>
+      </form>
+    </li>
+  );
+}
+
+/** Once there is a key, it is replaced where it is shown. */
+function KeyWay({ provider, has }: { provider: Provider; has: boolean }) {
+  const [open, setOpen] = useState(false);
+  if (has) return null;
+  return (
+    <li>
+      {open ? (
+        <KeyForm provider={provider} onDone={() => setOpen(false)} onLeave={() => setOpen(false)} />
+      ) : (
+        <>
+          <span>
+            <strong>{provider.keys.map((kind) => plain(kind.label)).join(keyWords.or)}</strong>
+            <span class="hint block">{keyWords.useText}</span>
+          </span>
+          <button type="button" class="button" data-testid={`use-key-${provider.id}`} onClick={() => setOpen(true)}>
+            {keyWords.use}
+          </button>
+        </>
+      )}
+    </li>
+  );
+}
+
+function beginLabel(method: Method): string {
+  if (method.kind === 'device_code') return w.beginCode;
+  return method.kind === 'pasted_code' || method.kind === 'pasted_callback' ? w.beginLink : w.begin;
+}
