@@ -23,7 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::record::{Action, Actor, Detail, Entry, Event, Outcome};
 use self::writer::{Done, Message, Row, Writer};
-use crate::channels::hub::{Hub, Outbox, Start};
+use crate::channels::hub::{Hub, Start};
+use crate::channels::outbox::Outbox;
 use crate::channels::{self, Channel};
 use crate::http::wire;
 use crate::store::{Range, Store, StoreError};

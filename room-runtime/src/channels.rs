@@ -1,15 +1,25 @@
 //! Live news: what happens to sign-ins and providers, told to every page that listens.
 //!
-//! [`hub`] keeps a short past of each channel and hands every event to those who joined;
-//! [`socket`] is one client; [`protocol`] is what they say to each other. [`Publisher`] is what the
-//! session manager talks to: it must neither block nor call back, so all it does is encode and
-//! queue.
+//! [`hub`] keeps a short past of each channel and hands every event to those who joined, into the
+//! [`outbox`] of each; [`socket`] is one client, [`connection`] its line, [`frames`] what goes over
+//! it; [`protocol`] is what they say to each other. [`Publisher`] is what the session manager talks
+//! to: it must neither block nor call back, so all it does is encode and queue.
 
+pub mod connection;
+pub mod frames;
 pub mod hub;
+pub mod outbox;
 pub mod protocol;
 pub mod socket;
 #[cfg(test)]
 mod tests;
+
+/// What the hub and the outboxes lock with. A test puts others in its place, which try every order.
+mod sync {
+    pub(super) use std::sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    };
+}
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +31,7 @@ use room_auth::{Caller, Permission};
 use tokio::sync::Notify;
 
 use self::hub::{Hub, Start};
+use self::outbox::Outbox;
 use self::protocol::{LinesData, ProviderData};
 use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::http::wire;
@@ -116,7 +127,7 @@ pub fn has_session(app: &App, channel: Channel, id: SessionId) -> bool {
 
 /// Joins a client to a channel: what it missed or the whole picture first, then everything that
 /// follows, with nothing lost or doubled in between. False if there is no such channel.
-pub fn join(app: &App, channel: Channel, client: &Arc<hub::Outbox>, start: Start) -> bool {
+pub fn join(app: &App, channel: Channel, client: &Arc<Outbox>, start: Start) -> bool {
     let (hub, now) = (&app.hub, Timestamp::now());
     match channel {
         Channel::Login(id) | Channel::Install(id) => {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use provider_sessions::{Line, SessionView};
 use serde::{Deserialize, Serialize};
 
+use super::frames::Frame;
 use crate::http::wire::{self, time};
 
 /// The subprotocol.
@@ -154,19 +154,22 @@ pub enum Answer {
 
 impl Answer {
     /// As it is sent.
-    pub fn frame(&self) -> Utf8Bytes {
-        serde_json::to_string(self).expect("answers are plain data").into()
+    pub fn frame(&self) -> Frame {
+        let frame = Frame::text(128, |bytes| serde_json::to_writer(bytes, self));
+        frame.expect("answers are plain data")
     }
 }
 
-/// `{type, channel, seq, data, timestamp}`; `None` if the data cannot be JSON.
+/// `{type, channel, seq, data, timestamp}`; `None` if the data cannot be JSON. `size_bytes` is a
+/// guess at its length.
 pub fn event<T: Serialize>(
     kind: &str,
     channel: &str,
     seq: u64,
     data: &T,
     now: Timestamp,
-) -> Option<Utf8Bytes> {
+    size_bytes: usize,
+) -> Option<Frame> {
     #[derive(Serialize)]
     struct Event<'a, T> {
         r#type: &'a str,
@@ -176,13 +179,13 @@ pub fn event<T: Serialize>(
         timestamp: String,
     }
     let event = Event { r#type: kind, channel, seq, data, timestamp: time(now) };
-    serde_json::to_string(&event).ok().map(Utf8Bytes::from)
+    Frame::text(size_bytes, |bytes| serde_json::to_writer(bytes, &event)).ok()
 }
 
 /// `{type: "gap", channel, from, to}`.
-pub fn gap(channel: &str, from: u64, to: u64) -> Option<Utf8Bytes> {
+pub fn gap(channel: &str, from: u64, to: u64) -> Option<Frame> {
     let gap = serde_json::json!({ "type": "gap", "channel": channel, "from": from, "to": to });
-    Some(gap.to_string().into())
+    Frame::text(96, |bytes| serde_json::to_writer(bytes, &gap)).ok()
 }
 
 /// `provider_auth:line`.

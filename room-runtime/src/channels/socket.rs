@@ -1,19 +1,21 @@
 //! One client on a socket: reads what it says, writes what waits for it, and lets go of it when it
 //! is silent, too slow, too loud or signed out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures_util::{Sink as _, SinkExt};
 use jiff::Timestamp;
 use room_auth::Caller;
-use tokio::time::{Instant as Timer, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::hub::{Outbox, Start};
+use super::connection::{Connection, Lost};
+use super::frames::{Frame, Incoming};
+use super::hub::Start;
+use super::outbox::{Next, Outbox};
 use super::protocol::{Answer, Close, Said};
 use super::{Channel, has_session, join};
 use crate::http::wire::time;
@@ -21,22 +23,19 @@ use crate::sign_in::ends::{End, News, Watch};
 use crate::sign_in::sockets::SocketPlace;
 use crate::state::AppState;
 
-/// How often we ask whether the client is there.
+/// How often we ask a silent client whether it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// A client that was silent this long is gone; a browser answers every ping.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// How long a client may take nothing of what waits for it.
-const STUCK: Duration = Duration::from_secs(2);
-
-/// More time for long frames: a phone on a slow line takes 16 KiB a second.
-const SLOW_BYTES_A_SECOND: usize = 16 * 1024;
-
-/// How much is written before the client is heard again.
+/// How much is written in one call.
 const BATCH_FRAMES: usize = 64;
 /// The same, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
+
+/// How many of those before the client is heard again, and others have their turn.
+const BATCHES: usize = 4;
 
 /// Messages a second, and at once.
 const MESSAGES_A_SECOND: f64 = 30.0;
@@ -47,6 +46,9 @@ const CHANNELS: usize = 64;
 
 /// How long before the end of a sign-in the client is told.
 const WARNING: Duration = Duration::from_mins(1);
+
+/// A timer that is off by less than this is left as it is.
+const ABOUT: Duration = Duration::from_millis(1);
 
 /// Whose socket it is, and what it holds.
 pub struct Client {
@@ -59,133 +61,237 @@ pub struct Client {
 }
 
 /// Serves a socket until either side has had enough.
-pub async fn serve(mut socket: WebSocket, app: AppState, client: Client) {
-    if client.place.is_none() {
-        return close(&mut socket, Close::TooMany).await;
-    }
-    let outbox = Arc::new(Outbox::default());
+pub async fn serve(connection: Connection, app: AppState, client: Client) {
+    let Client { caller, watch, place } = client;
+    let Some(place) = place else {
+        return close(connection, Close::TooMany).await;
+    };
     let mut session = Session {
-        caller: client.caller,
-        watch: client.watch,
-        channels: HashSet::new(),
+        caller,
+        channels: Vec::new(),
         allowance: Allowance { left: MESSAGES_AT_ONCE, at: Instant::now() },
-        outbox: outbox.clone(),
-        app: app.clone(),
+        outbox: Arc::default(),
+        connection,
+        heard: Instant::now(),
+        asked: None,
         warned: false,
         hidden_since: None,
+        app,
     };
     session.say(&Answer::Hello {
         build: crate::http::build(),
-        boot: app.boot.clone(),
-        mode: app.config.mode(),
-        now: time(app.now()),
+        boot: session.app.boot.clone(),
+        mode: session.app.config.mode(),
+        now: time(session.app.now()),
         heartbeat_ms: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX),
     });
-    let why = session.run(&mut socket).await;
-    for channel in &session.channels {
-        app.hub.leave(*channel, &outbox);
+    let over = session.run(watch).await;
+    let Session { app, channels, outbox, connection, .. } = session;
+    for channel in channels {
+        app.hub.leave(channel, &outbox);
     }
-    if let Some(why) = why {
-        tracing::debug!(code = why as u16, "socket closed by us");
-        close(&mut socket, why).await;
+    drop((place, outbox));
+    match over {
+        Over::Gone => {}
+        Over::Goodbye => connection.goodbye_too().await,
+        Over::Closed(why) => close(connection, why).await,
     }
-    drop(client.place);
+}
+
+async fn close(connection: Connection, why: Close) {
+    tracing::debug!(code = why as u16, "socket closed by us");
+    if why == Close::TooSlow {
+        connection.close_stuck(why as u16, why.reason()).await;
+    } else {
+        connection.close(why as u16, why.reason()).await;
+    }
 }
 
 struct Session {
     caller: Arc<Caller>,
-    watch: Watch,
-    channels: HashSet<Channel>,
+    channels: Vec<Channel>,
     allowance: Allowance,
     outbox: Arc<Outbox>,
-    app: AppState,
+    connection: Connection,
+    /// When the client last said anything.
+    heard: Instant,
+    /// When it was last asked whether it is there, if that was after it.
+    asked: Option<Instant>,
+    /// Whether the client was told that its sign-in ends soon.
     warned: bool,
     /// Since when nobody looks at the page.
-    hidden_since: Option<Timer>,
+    hidden_since: Option<Instant>,
+    app: AppState,
+}
+
+/// What there is to do.
+enum Event {
+    Said(Incoming),
+    Lost(Lost),
+    News(News, Watch),
+    Time,
+    Stop,
+}
+
+/// How a socket ended.
+enum Over {
+    /// The line is gone.
+    Gone,
+    /// The client said goodbye.
+    Goodbye,
+    /// We have a reason.
+    Closed(Close),
+}
+
+impl From<Close> for Over {
+    fn from(why: Close) -> Self {
+        Self::Closed(why)
+    }
 }
 
 impl Session {
-    /// Until the client goes (`None`) or we have a reason to close.
-    async fn run(&mut self, socket: &mut WebSocket) -> Option<Close> {
-        let mut heartbeat = tokio::time::interval_at(Timer::now() + HEARTBEAT, HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
+    async fn run(&mut self, watch: Watch) -> Over {
+        let stop = self.app.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
+        let mut news = pin!(heard_of(watch));
+        let mut timer = pin!(sleep_until(self.next_time()));
         loop {
-            if let Err(why) = self.write(socket).await {
-                return why;
-            }
-            let (expiry, idle) = (self.next_expiry(), self.idle_in());
-            let more = !self.outbox.is_empty();
-            tokio::select! {
-                () = self.app.stop.cancelled() => return Some(Close::Restarting),
-                news = heard_of(&mut self.watch) => match news {
-                    News::Stands(_) => if let Err(why) = self.look_again() {
-                        return Some(why);
+            let event = poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Event::Stop);
+                }
+                if let Poll::Ready((news, watch)) = news.as_mut().poll(cx) {
+                    return Poll::Ready(Event::News(news, watch));
+                }
+                self.poll(cx, timer.as_mut())
+            })
+            .await;
+            let went_on = match event {
+                Event::Stop => Err(Close::Restarting.into()),
+                Event::News(News::Ended(End::SignedOut), _) => Err(Close::SignInAgain.into()),
+                Event::News(News::Ended(End::Revoked), _) => Err(Close::NotAllowed.into()),
+                Event::News(News::Stands(_), watch) => {
+                    news.set(heard_of(watch));
+                    self.look_again().map_err(Over::from)
+                }
+                Event::Time => {
+                    let went_on = self.on_time();
+                    timer.as_mut().reset(self.next_time());
+                    went_on.map_err(Over::from)
+                }
+                Event::Lost(Lost::Gone) => Err(Over::Gone),
+                Event::Lost(Lost::Fault) => Err(Close::BadProtocol.into()),
+                Event::Said(incoming) => match self.take(incoming) {
+                    Ok(None) => Ok(()),
+                    // Rare, and large: an idle socket keeps no room for it.
+                    Ok(Some(token)) => match Box::pin(self.reauth(&token)).await {
+                        Ok(watch) => {
+                            news.set(heard_of(watch));
+                            Ok(())
+                        }
+                        Err(why) => Err(why.into()),
                     },
-                    News::Ended(End::SignedOut) => return Some(Close::SignInAgain),
-                    News::Ended(End::Revoked) => return Some(Close::NotAllowed),
+                    Err(over) => Err(over),
                 },
-                () = std::future::ready(()), if more => {}
-                () = self.outbox.ready() => {}
-                () = until(idle) => {
-                    // A page that shows a sign-in keeps the machine awake, seen or not.
-                    if !self.app.publisher.has_live() {
-                        return Some(Close::Idle);
-                    }
-                    self.hidden_since = Some(Timer::now());
-                }
-                () = until(expiry) => {
-                    if let Err(why) = self.expire() {
-                        return Some(why);
-                    }
-                }
-                _ = heartbeat.tick() => {
-                    if heard.elapsed() >= SILENCE {
-                        return Some(Close::GoingAway);
-                    }
-                    if send(socket, Message::Ping(axum::body::Bytes::new())).await.is_err() {
-                        return Some(Close::TooSlow);
-                    }
-                }
-                message = socket.recv() => {
-                    heard = Instant::now();
-                    match message {
-                        None | Some(Ok(Message::Close(_))) => return None,
-                        Some(Ok(Message::Text(text))) => {
-                            if let Err(why) = self.hear(&text).await {
-                                return Some(why);
-                            }
-                        }
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                            if !self.allowance.take() {
-                                return Some(Close::TooMany);
-                            }
-                        }
-                        // Too long, malformed, or bytes: none of it is the protocol.
-                        Some(Ok(Message::Binary(_)) | Err(_)) => return Some(Close::BadProtocol),
-                    }
-                }
+            };
+            if let Err(over) = went_on {
+                return over;
             }
         }
     }
 
-    /// Writes some of what waits, so that the client is heard in between. `Err(None)`: it is gone.
-    async fn write(&mut self, socket: &mut WebSocket) -> Result<(), Option<Close>> {
-        let mut frames = self.outbox.take(BATCH_FRAMES, BATCH_BYTES);
-        while frames.is_empty() {
-            let Some((channel, seq)) = self.outbox.take_missed() else { return Ok(()) };
-            if !join(&self.app, channel, &self.outbox, Start::Missed(seq)) {
-                self.outbox.forget(channel);
-            }
-            frames = self.outbox.take(BATCH_FRAMES, BATCH_BYTES);
+    /// Writes what can be written; then what the client said, or the time.
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Event> {
+        if let Err(lost) = self.write(cx) {
+            return Poll::Ready(Event::Lost(lost));
         }
-        write_all(socket, frames).await
+        // Who does not take what it asked for is not heard asking for more.
+        if !self.outbox.is_full()
+            && let Poll::Ready(heard) = self.connection.poll_read(cx)
+        {
+            return Poll::Ready(heard.map_or_else(Event::Lost, Event::Said));
+        }
+        let next = self.next_time();
+        // What is due later than it was is seen when the timer fires.
+        if next + ABOUT < timer.deadline() {
+            timer.as_mut().reset(next);
+        }
+        timer.poll(cx).map(|()| Event::Time)
     }
 
-    async fn hear(&mut self, text: &str) -> Result<(), Close> {
+    /// Writes what waits, until that is all, the kernel takes no more, or others should have a turn.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
+        for _ in 0..BATCHES {
+            match self.connection.poll_write(cx) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => return Ok(()),
+            }
+            let writing = self.connection.writing();
+            match self.outbox.poll_next(cx, writing, BATCH_FRAMES, BATCH_BYTES) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Next::Write) => {}
+                Poll::Ready(Next::Rejoin(channel, seq)) => {
+                    if !join(&self.app, channel, &self.outbox, Start::Missed(seq)) {
+                        self.outbox.forget(channel);
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// When something is due if nothing happens before.
+    fn next_time(&self) -> Instant {
+        let now = Instant::now();
+        let ask = self.asked.unwrap_or(self.heard) + HEARTBEAT;
+        let others = [self.next_expiry(), self.idle_in()].map(|left| left.map(|left| now + left));
+        let stuck = self.connection.stuck_at();
+        others.into_iter().chain([stuck]).flatten().fold(ask, Instant::min)
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self) -> Result<(), Close> {
+        if self.connection.is_stuck() {
+            return Err(Close::TooSlow);
+        }
+        if self.next_expiry().is_some_and(|left| left.is_zero()) {
+            self.expire()?;
+        }
+        if self.idle_in().is_some_and(|left| left.is_zero()) {
+            // A page that shows a sign-in keeps the machine awake, seen or not.
+            if !self.app.publisher.has_live() {
+                return Err(Close::Idle);
+            }
+            self.hidden_since = Some(Instant::now());
+        }
+        if self.asked.unwrap_or(self.heard).elapsed() >= HEARTBEAT {
+            // While it is not heard, what it takes says that it is there.
+            if self.heard.elapsed() >= SILENCE && !self.outbox.is_full() {
+                return Err(Close::GoingAway);
+            }
+            self.asked = Some(Instant::now());
+            self.outbox.answer(Frame::ping());
+        }
+        Ok(())
+    }
+
+    /// Takes what the client sent; a new bearer is given back.
+    fn take(&mut self, incoming: Incoming) -> Result<Option<String>, Over> {
+        (self.heard, self.asked) = (Instant::now(), None);
         if !self.allowance.take() {
-            return Err(Close::TooMany);
+            return Err(Close::TooMany.into());
         }
+        match incoming {
+            Incoming::Text(text) => return Ok(self.hear(&text)?),
+            Incoming::Ping(payload) => self.outbox.answer(Frame::pong(&payload)),
+            Incoming::Pong | Incoming::Part => {}
+            Incoming::Close(_) => return Err(Over::Goodbye),
+        }
+        Ok(None)
+    }
+
+    fn hear(&mut self, text: &str) -> Result<Option<String>, Close> {
         let Ok(said) = serde_json::from_str::<Said>(text) else {
             return Err(Close::BadProtocol);
         };
@@ -199,15 +305,16 @@ impl Session {
             Said::Unsubscribe { channels } => self.unsubscribe(channels),
             Said::Ping { id } => self.say(&Answer::Pong { id }),
             Said::Visible { value } => {
-                self.hidden_since = (!value).then(|| self.hidden_since.unwrap_or_else(Timer::now));
+                let since = self.hidden_since.unwrap_or_else(Instant::now);
+                self.hidden_since = (!value).then_some(since);
             }
-            Said::Reauth { token } => self.reauth(&token).await?,
+            Said::Reauth { token } => return Ok(Some(token)),
             Said::Unknown => self.say(&Answer::Error {
                 code: "unknown_type",
                 message: "This Room does not know that message.",
             }),
         }
-        Ok(())
+        Ok(None)
     }
 
     fn subscribe(&mut self, names: Vec<String>, after: &HashMap<String, u64>) {
@@ -239,8 +346,9 @@ impl Session {
         }
         self.say(&Answer::Subscribed { channels, denied });
         for (channel, start) in joins {
-            if join(&self.app, channel, &self.outbox, start) {
-                self.channels.insert(channel);
+            let heard = self.channels.contains(&channel);
+            if join(&self.app, channel, &self.outbox, start) && !heard {
+                self.channels.push(channel);
             }
         }
     }
@@ -256,26 +364,27 @@ impl Session {
     fn unsubscribe(&mut self, names: Vec<String>) {
         let mut channels = Vec::new();
         for name in names {
-            let channel = Channel::parse(&name, &self.caller);
-            if let Some(channel) = channel.filter(|channel| self.channels.remove(channel)) {
-                self.app.hub.leave(channel, &self.outbox);
-                self.outbox.forget(channel);
-                channels.push(name);
-            }
+            let Some(channel) = Channel::parse(&name, &self.caller) else { continue };
+            let Some(at) = self.channels.iter().position(|heard| *heard == channel) else {
+                continue;
+            };
+            self.channels.swap_remove(at);
+            self.leave(channel);
+            channels.push(name);
         }
         self.say(&Answer::Unsubscribed { channels });
     }
 
     /// A new bearer: of the same person, or the socket is over.
-    async fn reauth(&mut self, token: &str) -> Result<(), Close> {
+    async fn reauth(&mut self, token: &str) -> Result<Watch, Close> {
         let caller = self.app.sign_in.by_text(&self.app, token).await;
         let caller = caller.map_err(|_| Close::SignInAgain)?;
         if caller.identity != self.caller.identity {
             return Err(Close::NotAllowed);
         }
-        self.watch = self.app.sign_in.watch(&self.app, &caller).ok_or(Close::SignInAgain)?;
+        let watch = self.app.sign_in.watch(&self.app, &caller).ok_or(Close::SignInAgain)?;
         self.stand_as(caller);
-        Ok(())
+        Ok(watch)
     }
 
     /// Something about the sign-in has changed: who it is now, and what they may hear.
@@ -297,13 +406,12 @@ impl Session {
         for channel in std::mem::take(&mut self.channels) {
             let name = channel.name();
             match Channel::parse(&name, &self.caller) {
-                Some(same) if same == channel => _ = self.channels.insert(channel),
+                Some(same) if same == channel => self.channels.push(channel),
                 other => {
-                    self.app.hub.leave(channel, &self.outbox);
-                    self.outbox.forget(channel);
+                    self.leave(channel);
                     match other {
                         Some(other) if join(&self.app, other, &self.outbox, Start::Fresh) => {
-                            self.channels.insert(other);
+                            self.channels.push(other);
                         }
                         _ => left.push(name),
                     }
@@ -313,6 +421,11 @@ impl Session {
         if !left.is_empty() {
             self.say(&Answer::Unsubscribed { channels: left });
         }
+    }
+
+    fn leave(&self, channel: Channel) {
+        self.app.hub.leave(channel, &self.outbox);
+        self.outbox.forget(channel);
     }
 
     /// How long a hidden page may still keep its socket: a hosted machine sleeps without any.
@@ -367,52 +480,8 @@ impl Allowance {
     }
 }
 
-/// Feeds many frames and flushes once. Each must move within its time.
-async fn write_all(socket: &mut WebSocket, frames: Vec<Utf8Bytes>) -> Result<(), Option<Close>> {
-    let mut longest = 0;
-    for frame in frames {
-        longest = longest.max(frame.len());
-        let mut socket = pin!(&mut *socket);
-        let ready = timeout(patience(longest), poll_fn(|cx| socket.as_mut().poll_ready(cx))).await;
-        ready.map_err(|_| Some(Close::TooSlow))?.map_err(|_| None)?;
-        socket.as_mut().start_send(Message::Text(frame)).map_err(|_| None)?;
-    }
-    let flushed = timeout(patience(longest), SinkExt::<Message>::flush(socket)).await;
-    flushed.map_err(|_| Some(Close::TooSlow))?.map_err(|_| None)
-}
-
-fn patience(bytes: usize) -> Duration {
-    STUCK + Duration::from_secs((bytes / SLOW_BYTES_A_SECOND) as u64)
-}
-
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), ()> {
-    match timeout(STUCK, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(()),
-    }
-}
-
-/// Says why, if the client still reads.
-async fn close(socket: &mut WebSocket, why: Close) {
-    let frame = CloseFrame { code: why as u16, reason: Utf8Bytes::from_static(why.reason()) };
-    let _ = timeout(STUCK, async {
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            // The client's own goodbye; without it the close could be taken for a broken line.
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    })
-    .await;
-}
-
 /// Waits for news of a sign-in.
-async fn heard_of(watch: &mut Watch) -> News {
-    let heard = watch.changed().await.map(|()| *watch.borrow_and_update());
-    heard.unwrap_or(News::Ended(End::SignedOut))
-}
-
-async fn until(left: Option<Duration>) {
-    match left {
-        Some(left) => tokio::time::sleep(left).await,
-        None => std::future::pending().await,
-    }
+async fn heard_of(mut watch: Watch) -> (News, Watch) {
+    let news = watch.changed().await.map(|()| *watch.borrow_and_update());
+    (news.unwrap_or(News::Ended(End::SignedOut)), watch)
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::activity::{Action, Actor, Detail, Entry, Event, Outcome};
+use crate::channels::frames::Frame;
 use crate::channels::protocol::{self, Answer, LinesData, PingId, ProviderData, Said};
 use crate::channels::{ACTIVITY_EVENT, Audience};
 use crate::http::ApiError;
@@ -49,8 +50,8 @@ fn check(name: &str, message: &impl Serialize) {
     assert_eq!(written, golden, "tests/wire/{name} differs; {hint}");
 }
 
-fn frame(frame: &str) -> Value {
-    serde_json::from_str(frame).unwrap()
+fn frame(frame: &Frame) -> Value {
+    serde_json::from_str(frame.as_text()).unwrap()
 }
 
 fn view() -> SessionView {
@@ -297,7 +298,7 @@ fn problems() {
 }
 
 fn event(kind: &str, channel: &str, data: &impl Serialize) -> Value {
-    frame(&protocol::event(kind, channel, 5, data, at(3)).unwrap())
+    frame(&protocol::event(kind, channel, 5, data, at(3), 0).unwrap())
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn answers_about_who_is_here() {
     let person = ada();
     let mut one = wire::AccessSession::new(&phone(&person), &person, at(86_400));
     let all = |one: &wire::AccessSession| wire::AccessSessions { sessions: vec![one.clone()] };
-    let event = protocol::event("access:changed", "access", 3, &all(&one), at(61)).unwrap();
+    let event = protocol::event("access:changed", "access", 3, &all(&one), at(61), 0).unwrap();
     check("ws-access.json", &frame(&event));
     one.current = true;
     check("access-sessions.json", &all(&one));
