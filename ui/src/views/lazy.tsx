@@ -11,7 +11,10 @@ const loaders = new Map<unknown, () => Promise<unknown>>();
 /** `instead` stands there meanwhile, and if it cannot be loaded: null for what is no page. */
 export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, instead?: null): ComponentType<P> {
   let loaded: ComponentType<P> | null = null;
-  const once = async () => (loaded ??= await load());
+  const once = async () => {
+    const [view] = await Promise.all([load(), import('./late')]);
+    return (loaded ??= view);
+  };
   loaders.set(Lazy, once);
   return Lazy;
 

@@ -1,0 +1,7 @@
+// The styles of every page but the first; loaded with whichever of them comes first.
+
+import styles from '../styles/late.css?inline';
+import { sheet } from './sheet';
+
+// Before those of a page, which may say more of the same things.
+document.adoptedStyleSheets.unshift(sheet(styles));
