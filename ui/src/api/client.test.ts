@@ -107,3 +107,37 @@ test('ids are escaped in paths', async () => {
   await loginCalls(client).input('../x', 'a#b', false);
   expect(fetch.mock.calls[0]?.[0]).toBe('/api/providers/sessions/..%2Fx/input');
 });
+
+test('what is read waits for a Room that starts; what changes something is not sent twice', async () => {
+  let asleep = 3;
+  const fetch = vi.fn(async () => (asleep-- > 0 ? answer(503, 'starting') : answer(200, { version: '1' })));
+  const again = vi.fn(async () => true);
+  const heard: boolean[] = [];
+  const client = createClient({
+    fetch,
+    credential: () => ({ id: 'T', bearer: 'T' }),
+    onRefused: () => {},
+    onAnswer: (is) => heard.push(is),
+    again,
+  });
+  expect((await client.status()).version).toBe('1');
+  expect([fetch.mock.calls.length, again.mock.calls.length, heard]).toEqual([4, 3, [true, true, true, false]]);
+  asleep = 1;
+  expect((await failure(client.ticket())).asleep).toBe(true);
+  expect(again).toHaveBeenCalledTimes(3);
+  asleep = 1;
+  expect((await failure(client.verify(true))).asleep).toBe(true);
+  expect(again).toHaveBeenCalledTimes(3);
+});
+
+test('a 503 of the Room itself is its answer', async () => {
+  const client = createClient({
+    fetch: async () => answer(503, { code: 'draining' }),
+    credential: () => ({ id: 'T', bearer: 'T' }),
+    onRefused: () => {},
+    again: async () => {
+      throw new Error('asked again');
+    },
+  });
+  expect((await failure(client.status())).code).toBe('draining');
+});

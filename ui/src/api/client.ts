@@ -41,6 +41,11 @@ export class ApiError extends Error {
   get unauthorized(): boolean {
     return this.status === 401;
   }
+
+  /** A proxy answered in the Room's place, as it does while a hosted machine starts. */
+  get asleep(): boolean {
+    return this.problem.code === null && [502, 503, 504].includes(this.status);
+  }
 }
 
 /** What proves who asks: a bearer, or null where the browser sends its cookie by itself. */
@@ -57,6 +62,10 @@ export interface ClientOptions {
   onRefused(): void;
   /** Signed in, and not allowed: what this page knows of its permissions is old. */
   onForbidden?(): void;
+  /** Called with each answer: whether a proxy gave it in the Room's place. */
+  onAnswer?(asleep: boolean): void;
+  /** While the Room starts, what is only read is asked for again: resolves when, or with false if never. */
+  again?(): Promise<boolean>;
 }
 
 /** A cancel answers within 5 s and a disconnect may ask the vendor, so this is the longest of them. */
@@ -64,20 +73,34 @@ const TIMEOUT_MS = 30_000;
 
 export const NO_PROBLEM: wire.Problem = { code: null, title: null, detail: null };
 
+interface Extra {
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here. */
+  as?: Credential | null;
+  /** The answer is text, and stays so. */
+  raw?: true;
+  /** Not again while the Room starts. */
+  once?: boolean;
+}
+
 export type Client = ReturnType<typeof createClient>;
 
 export function createClient(options: ClientOptions) {
   let refused: string | null = null;
 
-  /**
-   * `as` stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here.
-   * `raw`: the answer is text, and stays so.
-   */
-  async function send(
-    method: string,
-    path: string,
-    { as, ...extra }: { body?: unknown; headers?: Record<string, string>; as?: Credential | null; raw?: true } = {},
-  ): Promise<unknown> {
+  async function send(method: string, path: string, extra: Extra = {}): Promise<unknown> {
+    for (;;) {
+      try {
+        return await attempt(method, path, extra);
+      } catch (error) {
+        const asleep = error instanceof ApiError && error.asleep;
+        if (!asleep || method !== 'GET' || extra.once || !(await options.again?.())) throw error;
+      }
+    }
+  }
+
+  async function attempt(method: string, path: string, { as, ...extra }: Extra): Promise<unknown> {
     const kept = as === undefined ? options.credential() : null;
     if (as === undefined && (kept === null || kept.id === refused)) {
       throw new ApiError('problem', 401, { code: 'signed_out', title: null, detail: null });
@@ -94,6 +117,7 @@ export function createClient(options: ClientOptions) {
       answer = await options.fetch(path, { method, headers, timeoutMs: TIMEOUT_MS, ...body });
       raw = await answer.text();
     } catch {
+      options.onAnswer?.(false);
       throw new ApiError('unreachable', 0, NO_PROBLEM);
     }
 
@@ -105,6 +129,7 @@ export function createClient(options: ClientOptions) {
       readable = false;
     }
     if (answer.status >= 200 && answer.status < 300) {
+      options.onAnswer?.(false);
       if (extra.raw) return raw;
       if (!readable) throw new ApiError('unexpected', answer.status, NO_PROBLEM);
       return body;
@@ -116,7 +141,10 @@ export function createClient(options: ClientOptions) {
     }
     if (answer.status === 403 && kept !== null) options.onForbidden?.();
     const seconds = Number(answer.headers.get('Retry-After') ?? Number.NaN);
-    throw new ApiError('problem', answer.status, wire.readProblem(body), Number.isFinite(seconds) ? seconds * 1000 : null);
+    const after = Number.isFinite(seconds) ? seconds * 1000 : null;
+    const error = new ApiError('problem', answer.status, wire.readProblem(body), after);
+    options.onAnswer?.(error.asleep);
+    throw error;
   }
 
   const get = (path: string) => send('GET', path);
@@ -142,8 +170,8 @@ export function createClient(options: ClientOptions) {
       return token;
     },
 
-    async verify(): Promise<wire.Verified> {
-      return wire.readVerified(await get('/api/auth/verify'));
+    async verify(once = false): Promise<wire.Verified> {
+      return wire.readVerified(await send('GET', '/api/auth/verify', { once }));
     },
 
     async signOut(): Promise<void> {

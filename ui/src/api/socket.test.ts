@@ -38,6 +38,7 @@ function setUp(ticket: (again: boolean) => Promise<string> = async () => 't') {
   const phases: LinkPhase[] = [];
   const tickets = vi.fn(ticket);
   const signedOut = vi.fn();
+  const asleep = { value: false };
   const link = createLink({
     ticket: tickets,
     open: (protocols, events) => {
@@ -50,6 +51,7 @@ function setUp(ticket: (again: boolean) => Promise<string> = async () => 't') {
       clear: (timer) => clearTimeout(timer as number),
       now: () => Date.now(),
     },
+    asleep: () => asleep.value,
     random: () => 1,
     onPhase: (phase) => phases.push(phase),
     onHeard: () => {},
@@ -68,7 +70,7 @@ function setUp(ticket: (again: boolean) => Promise<string> = async () => 't') {
     await settle();
     last().greet();
   };
-  return { link, sockets, phases, tickets, signedOut, settle, last, live };
+  return { link, sockets, phases, tickets, signedOut, settle, last, live, asleep };
 }
 
 function recorder(): ChannelHandler & { log: string[] } {
@@ -372,4 +374,117 @@ test('stopped is stopped', async () => {
   link.wake();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(sockets).toHaveLength(1);
+});
+
+test('a Room whose proxy answers is asleep: asked every two seconds, and said as such', async () => {
+  const { link, tickets, phases, asleep, last } = setUp(async () => {
+    if (asleep.value) throw new ApiError('problem', 503, { code: null, title: null, detail: null });
+    return 't';
+  });
+  asleep.value = true;
+  link.start();
+  await vi.advanceTimersByTimeAsync(28_000);
+  expect(phases).toEqual(['asleep']);
+  expect(tickets.mock.calls.length).toBeGreaterThanOrEqual(14);
+  asleep.value = false;
+  await vi.advanceTimersByTimeAsync(2_000);
+  last().greet();
+  expect(phases.at(-1)).toBe('live');
+});
+
+test('a Room that stays away longer than a start takes is offline', async () => {
+  const { link, phases, asleep } = setUp(async () => {
+    throw new ApiError('problem', 502, { code: null, title: null, detail: null });
+  });
+  asleep.value = true;
+  link.start();
+  await vi.advanceTimersByTimeAsync(29_000);
+  asleep.value = false;
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(phases.at(-1)).toBe('offline');
+});
+
+test('a page that nobody looks at lets its Room sleep, and wakes it when it is looked at', async () => {
+  const { live, link, last, sockets, phases, settle } = setUp();
+  await live();
+  link.setVisible(false);
+  expect(last().of('visible')).toEqual([{ type: 'visible', value: false }]);
+  last().end(4000);
+  expect(phases.at(-1)).toBe('asleep');
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(sockets).toHaveLength(1);
+  link.setVisible(true);
+  link.wake();
+  await settle();
+  expect(sockets).toHaveLength(2);
+  last().greet();
+  expect(phases.at(-1)).toBe('live');
+});
+
+test('an idle close of a page that is looked at is a break like any other', async () => {
+  const { live, last, sockets, phases } = setUp();
+  await live();
+  last().end(4000);
+  expect(phases.at(-1)).toBe('reconnecting');
+  await vi.advanceTimersByTimeAsync(500);
+  expect(sockets).toHaveLength(2);
+});
+
+test('the waits are spread: no two pages come back at the same moment', async () => {
+  const waits = new Set<number>();
+  for (const random of [0, 0.25, 0.5, 1]) {
+    const delays: number[] = [];
+    const link = createLink({
+      ticket: async () => {
+        throw new Error('down');
+      },
+      open: () => {
+        throw new Error('never');
+      },
+      asleep: () => false,
+      timers: { set: (_, ms) => delays.push(ms), clear: () => {}, now: () => 0 },
+      random: () => random,
+      onPhase: () => {},
+      onHeard: () => {},
+      onHello: () => {},
+      onExpiring: () => {},
+      onSignedOut: () => {},
+    });
+    link.start();
+    await vi.advanceTimersByTimeAsync(0);
+    const wait = delays.at(-1) as number;
+    expect(wait).toBeGreaterThanOrEqual(250);
+    expect(wait).toBeLessThanOrEqual(500);
+    waits.add(wait);
+  }
+  expect(waits.size).toBe(4);
+});
+
+test('a socket that a reset ends is replaced within half a second, whatever state it was in', async () => {
+  const { link, settle, last, sockets } = setUp();
+  link.start();
+  await settle();
+  last().end(1006);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(sockets).toHaveLength(2);
+  last().greet();
+  last().end(1006);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(sockets).toHaveLength(3);
+});
+
+test('sleeping through every deadline opens one socket on waking', async () => {
+  const { live, link, sockets, last, settle, phases } = setUp();
+  await live();
+  // A laptop that sleeps runs no timers; they are all due at once when it wakes.
+  vi.setSystemTime(Date.now() + 3_600_000);
+  link.setVisible(true);
+  link.wake();
+  link.wake();
+  link.setOnline(true);
+  await vi.advanceTimersByTimeAsync(1_500);
+  await settle();
+  expect(sockets).toHaveLength(2);
+  last().greet();
+  expect(phases.at(-1)).toBe('live');
 });

@@ -26,8 +26,11 @@ export interface Timers {
   now(): number;
 }
 
-/** `offline`: the Room has not answered three times in a row, or the browser has no network. */
-export type LinkPhase = 'idle' | 'connecting' | 'live' | 'reconnecting' | 'offline' | 'signed_out';
+/**
+ * `offline`: the Room has not answered three times in a row, or the browser has no network. `asleep`: a
+ * hosted machine that nobody looked at has stopped, or is starting now.
+ */
+export type LinkPhase = 'idle' | 'connecting' | 'live' | 'reconnecting' | 'asleep' | 'offline' | 'signed_out';
 
 export interface ChannelHandler {
   /** The current view: replaces what is known. */
@@ -42,6 +45,8 @@ export interface LinkOptions {
   /** What lets the socket in, null where the browser's cookie does. `again`: the last try failed. */
   ticket(again: boolean): Promise<string | null>;
   open(protocols: string[], events: SocketEvents): SocketLike;
+  /** A proxy answers in the Room's place, and not for long yet. */
+  asleep(): boolean;
   timers: Timers;
   /** 0 to 1, for the jitter. */
   random(): number;
@@ -61,6 +66,8 @@ const WAKE_ANSWER_MS = 1_500;
 const HELLO_MS = 10_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_LAST_MS = 15_000;
+/** A machine that starts is asked steadily, within what the window allows. */
+const BACKOFF_ASLEEP_MS = 2_000;
 /** A second end so soon after the first is not doubted. */
 const DOUBT_MS = 30_000;
 const WINDOW_MS = 10_000;
@@ -105,6 +112,7 @@ export function createLink(options: LinkOptions) {
   }
 
   function waitingPhase(): LinkPhase {
+    if (online && options.asleep()) return 'asleep';
     // Once said, "offline" stays until the Room has answered: a word that flickers says nothing.
     if (!online || phase === 'offline' || failures >= FAILURES_UNTIL_OFFLINE) return 'offline';
     return wasLive ? 'reconnecting' : 'connecting';
@@ -174,7 +182,7 @@ export function createLink(options: LinkOptions) {
     else if (code === 4000 && !visible) {
       // So that a hosted machine may sleep; whoever looks at the page again wakes it.
       drop();
-      setPhase(waitingPhase());
+      setPhase('asleep');
     } else failed(LEAST_WAIT_MS[code] ?? 0);
   }
 
@@ -198,7 +206,8 @@ export function createLink(options: LinkOptions) {
     drop();
     failures += 1;
     setPhase(waitingPhase());
-    const full = Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
+    const most = options.asleep() ? BACKOFF_ASLEEP_MS : BACKOFF_LAST_MS;
+    const full = Math.min(most, BACKOFF_FIRST_MS * 2 ** (failures - 1));
     const jittered = full / 2 + (options.random() * full) / 2;
     retryTimer = timers.set(attempt, Math.max(leastWaitMs, jittered));
   }

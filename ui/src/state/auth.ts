@@ -66,16 +66,11 @@ export const MARK_KEY = 'room.signed-in';
 /** After these the same arrival may work in a moment. */
 const PASSING: SignedOutReason[] = ['unreachable', 'unexpected', 'limited', 'no_keys'];
 
-/** A machine that sleeps takes a while to start; its proxy answers meanwhile. */
-const WAKING_MS = 30_000;
-const WAKING_AGAIN_MS = 1_500;
-
 export interface AuthPlatform {
   storage: SafeStorage;
   /** This page came from the network, not from this machine: its Room is hosted. */
   hosted: boolean;
   now(): number;
-  later(delayMs: number): Promise<void>;
   /** What the browser says of itself, and how many fingers it feels. */
   device(): [agent: string, touch: number];
   /** Looks for a Room elsewhere, named in a file beside this page, and turns to it. */
@@ -94,7 +89,6 @@ export function createAuth(client: Client, platform: AuthPlatform) {
   const verified = signal<Verified | null>(null);
   const question = signal<Question | null>(null);
   const busy = signal(false);
-  const waking = signal(false);
   /** Of a page on another origin than its Room: in memory, and nowhere else. */
   let bearer: string | null = null;
   /** What the file beside such a page says. */
@@ -129,22 +123,17 @@ export function createAuth(client: Client, platform: AuthPlatform) {
 
   /** Learns how this Room is entered. Public, and for a local Room not needed: a failure leaves it unknown. */
   async function learn(): Promise<ApiError | null> {
-    const started = platform.now();
     for (;;) {
       try {
         bootstrap.value = { ...(await client.bootstrap()), ...apart };
-        waking.value = false;
         return null;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.kind === 'unexpected' || error.status === 404) {
           if (apart === null && (apart = await platform.elsewhere()) !== null) continue;
         }
-        const asleep = error.problem.code === null && [502, 503, 504].includes(error.status);
-        waking.value = asleep && platform.hosted && platform.now() - started < WAKING_MS;
-        if (!waking.value) return error;
+        return error;
       }
-      await platform.later(WAKING_AGAIN_MS);
     }
   }
 
@@ -253,8 +242,6 @@ export function createAuth(client: Client, platform: AuthPlatform) {
     verified,
     question,
     busy,
-    /** A hosted machine is starting. */
-    waking,
     cloud,
     /** The page is on another origin than its Room. */
     apart: () => apart !== null,

@@ -201,11 +201,11 @@ test('a machine that is starting is waited for, half a minute long', async () =>
   const { room } = setUp({ ...CLOUD, 'GET /api/bootstrap': () => (asleep ? { status: 502, body: 'proxy' } : { body: BOOTSTRAP }) });
   const began = room.auth.begin(null);
   await vi.advanceTimersByTimeAsync(10_000);
-  expect([room.auth.phase.value, room.auth.waking.value]).toEqual(['starting', true]);
+  expect([room.auth.phase.value, room.asleepAt.value !== null]).toEqual(['starting', true]);
   asleep = false;
   await vi.advanceTimersByTimeAsync(2_000);
   await began;
-  expect([room.auth.phase.value, room.auth.waking.value]).toEqual(['signed_in', false]);
+  expect([room.auth.phase.value, room.asleepAt.value]).toEqual(['signed_in', null]);
 });
 
 test('a machine that does not start is said not to answer', async () => {

@@ -23,6 +23,10 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const THEME_KEY = 'room.theme';
 
+/** A machine that sleeps takes a while to start; its proxy answers meanwhile. */
+export const WAKING_MS = 30_000;
+const WAKING_AGAIN_MS = 1_500;
+
 export type Room = ReturnType<typeof createRoom>;
 
 export function createRoom(platform: Platform) {
@@ -34,6 +38,8 @@ export function createRoom(platform: Platform) {
   const expiringAt = signal<number | null>(null);
   const status = signal<RoomStatus | null>(null);
   const statusError = signal<ApiError | null>(null);
+  /** Since when a proxy has answered in the Room's place; null while it does not. */
+  const asleepAt = signal<number | null>(null);
   const newBuild = signal(false);
   const said = signal('');
   const theme = signal<Theme>(readTheme(storage.get(THEME_KEY)));
@@ -43,14 +49,19 @@ export function createRoom(platform: Platform) {
     credential: () => auth.credential(),
     onRefused: () => auth.ended(),
     onForbidden: () => void auth.refresh(),
+    onAnswer: (asleep) => {
+      asleepAt.value = asleep && auth.cloud() ? (asleepAt.peek() ?? timers.now()) : null;
+    },
+    again: () =>
+      new Promise((resolve) => {
+        if (starting()) timers.set(() => resolve(true), WAKING_AGAIN_MS);
+        else resolve(false);
+      }),
   });
+  const starting = () => asleepAt.peek() !== null && timers.now() - (asleepAt.peek() as number) < WAKING_MS;
   const auth: ReturnType<typeof createAuth> = createAuth(client, {
     ...platform,
     now: timers.now,
-    later: (delayMs) =>
-      new Promise((resolve) => {
-        timers.set(resolve, delayMs);
-      }),
   });
   const providers = createProviders(client, timers);
 
@@ -58,11 +69,12 @@ export function createRoom(platform: Platform) {
     // With a cookie none is needed; after a failure the same question tells an end from a bad network.
     ticket: async (again) => {
       if (auth.credential()?.bearer !== null) return client.ticket();
-      if (again) await client.verify();
+      if (again) await client.verify(true);
       return null;
     },
     open: platform.openSocket,
     timers,
+    asleep: starting,
     random: platform.random,
     onPhase: (phase) => {
       linkPhase.value = phase;
@@ -72,7 +84,7 @@ export function createRoom(platform: Platform) {
     },
     onHello: (hello) => {
       if (hello.now !== null) clockOffset.value = hello.now - timers.now();
-      expiringAt.value = null;
+      expiringAt.value = asleepAt.value = null;
       void refreshStatus();
       if (!auth.apart() && hello.build !== null && hello.build !== platform.build) void lookForBuild();
     },
@@ -159,6 +171,7 @@ export function createRoom(platform: Platform) {
     heardAt,
     clockOffset,
     expiringAt,
+    asleepAt,
     status,
     statusError,
     refreshStatus,

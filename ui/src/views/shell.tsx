@@ -2,6 +2,8 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { LinkPhase } from '../api/socket';
+import { WAKING_MS } from '../state/room';
 import { t, clockTime } from '../text';
 import { useRoom } from './context';
 import { lazy } from './lazy';
@@ -42,6 +44,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           {/* Nothing but the sign-in itself on the sign-in screen. */}
           {route.page !== 'login' && <UpdateOffer />}
           {room.linkPhase.value === 'offline' && <OfflineNote />}
+          <Waking />
           {room.auth.cloud() && <Notes />}
           {!room.auth.cloud() && room.expiringAt.value !== null && (
             <aside class="note wait" aria-label={t.tabs.access} data-testid="expiring">
@@ -68,19 +71,15 @@ export function TopBar() {
   );
 }
 
+const TONES: Partial<Record<LinkPhase, Tone>> = { live: 'good', offline: 'bad', signed_out: 'off', asleep: 'off' };
+
 function LinkChip() {
   const { linkPhase, heardAt, auth, say } = useRoom();
   const last = useRef('');
   const out = auth.phase.value === 'signed_out' || linkPhase.value === 'signed_out';
   const phase = out ? 'signed_out' : linkPhase.value;
-  const [tone, word]: [Tone, string] =
-    phase === 'live'
-      ? ['good', t.link.live]
-      : phase === 'offline'
-        ? ['bad', t.link.offline]
-        : phase === 'signed_out'
-          ? ['off', t.link.signed_out]
-          : ['wait', t.link.reconnecting];
+  const tone = TONES[phase] ?? 'wait';
+  const word = (t.link as Partial<Record<LinkPhase, string>>)[phase] ?? t.link.reconnecting;
   useEffect(() => {
     if (last.current !== '') say(word);
     last.current = word;
@@ -115,13 +114,26 @@ function UpdateOffer() {
   );
 }
 
+/** A hosted machine is starting: how far, of the half minute that it gets. */
+function Waking() {
+  const { asleepAt } = useRoom();
+  const since = asleepAt.value;
+  const now = useNow(since !== null);
+  return since === null || now - since >= WAKING_MS ? null : (
+    <label class="waking" data-testid="waking">
+      {t.waking}
+      <progress max={WAKING_MS} value={now - since} />
+    </label>
+  );
+}
+
 /** Between the first paint and the first answer; silent for as long as that is quick. */
 export function Starting() {
-  const { auth } = useRoom();
+  const { asleepAt } = useRoom();
   const [late, setLate] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setLate(true), 300);
     return () => clearTimeout(timer);
   }, []);
-  return <p class="starting">{auth.waking.value ? t.waking : late && t.starting}</p>;
+  return <div class="starting">{asleepAt.value === null ? late && t.starting : <Waking />}</div>;
 }

@@ -11,6 +11,7 @@ export const core = {
   link: {
     live: 'Live',
     reconnecting: 'Reconnecting',
+    asleep: 'Room asleep',
     offline: 'Offline',
     signed_out: 'Signed out',
     age: (age: string) => `(data ${age} old)`,
