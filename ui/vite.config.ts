@@ -38,7 +38,14 @@ export default defineConfig({
     modulePreload: false,
     cssCodeSplit: false,
     reportCompressedSize: false,
-    rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
+    rolldownOptions: {
+      input: ['index.html', 'src/sw.ts'],
+      output: {
+        codeSplitting: { groups: GROUPS },
+        // The worker's address is part of what browsers remember.
+        entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
+      },
+    },
   },
   test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
 });

@@ -62,6 +62,9 @@ pub struct Config {
     pub control_plane_url: Option<String>,
     /// The origins whose pages may show ours in a frame (`ROOM_FRAME_ANCESTORS`); none by default.
     pub frame_ancestors: Vec<String>,
+    /// Whether browsers keep the page for when Room is away (`ROOM_SERVICE_WORKER`); `off` also
+    /// takes it from those that do.
+    pub service_worker: bool,
     /// How much is logged (`ROOM_LOG`).
     pub log: LogLevel,
     /// In which form (`ROOM_LOG_FORMAT`); `None` asks whether a person is looking.
@@ -253,6 +256,8 @@ impl Config {
             instance_id,
             control_plane_url: read.optional("ROOM_CONTROL_PLANE_URL", value::page_url),
             frame_ancestors: read.value("ROOM_FRAME_ANCESTORS", "none", value::origins_or_none),
+            service_worker: read.value("ROOM_SERVICE_WORKER", "on", value::word(&["on", "off"]))
+                == "on",
             log: read.value("ROOM_LOG", "info", value::log_level),
             log_format: read.value("ROOM_LOG_FORMAT", "auto", value::log_format),
             cloud,

@@ -1,7 +1,8 @@
 // After the build: gives it its id, and compresses what is text, so that the server only has to send.
 //
 // The id is a hash of every built file's name and content. It stands in the page, which tells its own
-// build from the server's, and in build.json. All of it comes out the same in any folder, at any time.
+// build from the server's, in build.json, and in the worker, which keeps that build's files and the page
+// under a name of its own. All of it comes out the same in any folder, at any time.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -37,6 +38,17 @@ const html = readFileSync(page, 'utf8');
 const marked = html.replace('name="room-build" content="dev"', `name="room-build" content="${build}"`);
 if (marked === html) throw new Error('index.html has no place for the build id');
 writeFileSync(page, marked);
+writeFileSync(join(root, 'offline.html'), marked);
+
+const worker = join(root, 'sw.js');
+const kept = files()
+  .map((path) => `/${relative(root, path).split(sep).join('/')}`)
+  .filter((path) => path.startsWith('/assets/') || ['/offline.html', '/manifest.webmanifest', '/icons/icon.svg'].includes(path));
+const body = readFileSync(worker, 'utf8');
+const named = body.replaceAll('__ROOM_BUILD__', build).replaceAll('__ROOM_FILES__', kept.join(' '));
+if (!named.includes(build) || !named.includes(' /offline.html')) throw new Error('sw.js has no place for the build');
+if (/^\s*(?:import|export)\b/mu.test(named)) throw new Error('sw.js is no classic script');
+writeFileSync(worker, named);
 writeFileSync(join(root, 'build.json'), `${JSON.stringify({ build })}\n`);
 
 let count = 0;

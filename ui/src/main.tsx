@@ -39,6 +39,8 @@ const arrival = takeArrival();
 /** Where the Room is, if not where this page came from. */
 let api = '';
 
+const build = document.querySelector<HTMLMetaElement>('meta[name=room-build]')?.content ?? 'dev';
+
 const room = createRoom({
   hosted: location.protocol === 'https:',
   device: () => [navigator.userAgent, navigator.maxTouchPoints],
@@ -71,7 +73,12 @@ const room = createRoom({
   },
   random: Math.random,
   storage: safeStorage(() => localStorage),
-  build: document.querySelector<HTMLMetaElement>('meta[name=room-build]')?.content ?? 'dev',
+  build,
+  async greeted(served, offer) {
+    if (build === 'dev') return;
+    const worker = await import('./worker');
+    await worker.greeted(build, served, offer);
+  },
 });
 
 // A sign-in is kept for this origin only, and another tab's counts here too.

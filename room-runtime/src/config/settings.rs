@@ -65,6 +65,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     both("ROOM_INSTANCE_ID", &["QUOROOM_CLOUD_INSTANCE_ID"]),
     both("ROOM_CONTROL_PLANE_URL", &["VITE_CLOUD_CONTROL_ORIGIN"]),
     both("ROOM_FRAME_ANCESTORS", &[]),
+    both("ROOM_SERVICE_WORKER", &[]),
     both("ROOM_LOG", &[]),
     both("ROOM_LOG_FORMAT", &[]),
     cloud("ROOM_PUBLIC_URL", &[]),

@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap,
     HeaderValue, IF_NONE_MATCH, VARY,
 };
 use http::{Method, StatusCode};
-use rust_embed::Embed;
+use rust_embed::{Embed, EmbeddedFile};
 
 use super::error::{self, ApiError};
+use crate::state::AppState;
 
 /// The page that draws all others.
 const INDEX: &str = "index.html";
@@ -22,10 +23,26 @@ const INDEX: &str = "index.html";
 #[allow_missing = true]
 struct Files;
 
+/// The worker that keeps the page in browsers, and what ends it there.
+const WORKER: &str = "sw.js";
+const NO_WORKER: &str = "sw-off.js";
+
+/// A file of the dashboard.
+fn embedded(name: &str) -> Option<EmbeddedFile> {
+    // A debug build reads its files from the disk; a test may name another folder of them, to have
+    // a second build to update to. A release has its files within and nothing of this.
+    #[cfg(debug_assertions)]
+    if let Some(folder) = std::env::var_os("DASHBOARD_OF_A_TEST") {
+        let file = std::path::Path::new(&folder).join(name);
+        return rust_embed::utils::read_file_from_fs(&file).ok();
+    }
+    Files::get(name)
+}
+
 /// The id of the embedded dashboard, from its `build.json`; a page compares it with its own.
 pub fn build() -> &'static str {
     static BUILD: LazyLock<String> = LazyLock::new(|| {
-        let file = Files::get("build.json");
+        let file = embedded("build.json");
         let json =
             file.and_then(|file| serde_json::from_slice::<serde_json::Value>(&file.data).ok());
         let id = json.and_then(|json| json.get("build").and_then(|id| id.as_str().map(Into::into)));
@@ -35,7 +52,7 @@ pub fn build() -> &'static str {
 }
 
 /// Everything that is no route: a file of the dashboard, a page of it, or nothing.
-pub(super) async fn serve(request: Request) -> Response {
+pub(super) async fn serve(State(app): State<AppState>, request: Request) -> Response {
     let (path, headers) = (request.uri().path(), request.headers());
     if path == "/api" || path.starts_with("/api/") {
         return ApiError::not_found().into_response();
@@ -43,7 +60,10 @@ pub(super) async fn serve(request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return error::only_get().into_response();
     }
-    let Some(name) = file_name(path) else { return ApiError::not_found().into_response() };
+    let Some(mut name) = file_name(path) else { return ApiError::not_found().into_response() };
+    if name == WORKER && !app.config.service_worker {
+        name = Cow::Borrowed(NO_WORKER);
+    }
     if let Some(response) = file(&name, headers) {
         return response;
     }
@@ -97,12 +117,12 @@ fn is_page(name: &str, headers: &HeaderMap) -> bool {
 }
 
 fn file(name: &str, headers: &HeaderMap) -> Option<Response> {
-    let plain = Files::get(name)?;
+    let plain = embedded(name)?;
     let accepted = Encodings::of(headers);
     let forms = [("br", accepted.br), ("gzip", accepted.gzip)];
     let packed = forms.into_iter().filter(|(_, accepted)| *accepted).find_map(|(coding, _)| {
         let ending = if coding == "br" { "br" } else { "gz" };
-        Files::get(&format!("{name}.{ending}")).map(|file| (coding, file))
+        embedded(&format!("{name}.{ending}")).map(|file| (coding, file))
     });
     let (coding, file) = match packed {
         Some((coding, file)) => (Some(coding), file),

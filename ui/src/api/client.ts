@@ -188,12 +188,6 @@ export function createClient(options: ClientOptions) {
       return wire.readRoomStatus(await get('/api/status'));
     },
 
-    /** The build id of the page that the server has now. */
-    async servedBuild(): Promise<string | null> {
-      const build = wire.fields(await send('GET', '/build.json', { as: null }))['build'];
-      return typeof build === 'string' ? build : null;
-    },
-
     async providers(): Promise<wire.ProviderHead[]> {
       return wire.readProviders(await get('/api/providers'));
     },

@@ -42,6 +42,7 @@ function setUp(replies: Record<string, Rule>, more: Partial<Platform> = {}) {
     random: () => 0.5,
     storage,
     build: 'page',
+    greeted: () => {},
     hosted: true,
     device: () => [AGENT, 5],
     elsewhere: async () => null,

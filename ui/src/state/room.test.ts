@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { FetchInit } from '../api/client';
 import type { SocketEvents } from '../api/socket';
-import { createRoom } from './room';
+import { createRoom, type Platform } from './room';
 import { safeStorage } from './storage';
 import { TOKEN_KEY, type Arrival } from './auth';
 
@@ -13,6 +13,7 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
   const sockets: { sent: string[]; events: SocketEvents; readyState: number }[] = [];
   const storage = safeStorage(() => null);
   for (const [key, value] of Object.entries(kept)) storage.set(key, value);
+  const greeted = vi.fn<Platform['greeted']>();
   const room = createRoom({
     fetch: async (path, init) => {
       const route = `${init.method} ${path}`;
@@ -41,12 +42,13 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
     random: () => 0.5,
     storage,
     build: 'page',
+    greeted,
     hosted: false,
     device: () => ['', 0],
     elsewhere: async () => null,
   });
   const settle = () => vi.advanceTimersByTimeAsync(0);
-  return { room, asked, sockets, storage, settle };
+  return { room, asked, sockets, storage, settle, greeted };
 }
 
 const CODE: Arrival = { kind: 'code', secret: 'code' };
@@ -306,22 +308,17 @@ test('a disconnect that the check denies is a failure', async () => {
   expect(manage.work.value['codex']).toBeUndefined();
 });
 
-test('a new build is offered only when the page it serves differs', async () => {
-  const { room, sockets, settle } = setUp({ ...SIGNED_IN, 'GET /build.json': { body: { build: 'page' } } });
-  await room.auth.begin(CODE);
-  await settle();
-  sockets[0]?.events.message(JSON.stringify({ ...HELLO, build: 'server-0.2' }));
-  await settle();
-  expect(room.newBuild.value).toBe(false);
-});
-
-test('a new build is offered', async () => {
-  const { room, sockets, settle } = setUp({ ...SIGNED_IN, 'GET /build.json': { body: { build: 'other' } } });
+test('each greeting tells which build the Room serves, and what is offered then is kept', async () => {
+  const { room, sockets, settle, greeted } = setUp(SIGNED_IN);
   await room.auth.begin(CODE);
   await settle();
   sockets[0]?.events.message(JSON.stringify({ ...HELLO, build: 'other' }));
-  await settle();
-  expect(room.newBuild.value).toBe(true);
+  expect(greeted.mock.calls.map(([served]) => served)).toEqual(['other']);
+  expect(room.newBuild.value).toBe(null);
+  const apply = vi.fn();
+  greeted.mock.calls[0]?.[1](apply);
+  expect(room.newBuild.value).toBe(apply);
+  expect(apply).not.toHaveBeenCalled();
 });
 
 test('signing out ends it here even when the Room is down', async () => {

@@ -17,6 +17,8 @@ export interface Platform extends Pick<AuthPlatform, 'hosted' | 'device' | 'else
   storage: SafeStorage;
   /** The build id of the page that runs. */
   build: string;
+  /** The Room has greeted with the build that it serves; `offer` is for another one that is ready. */
+  greeted(served: string, offer: (apply: () => void) => void): void;
 }
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -40,7 +42,8 @@ export function createRoom(platform: Platform) {
   const statusError = signal<ApiError | null>(null);
   /** Since when a proxy has answered in the Room's place; null while it does not. */
   const asleepAt = signal<number | null>(null);
-  const newBuild = signal(false);
+  /** Another build of this page is ready: what puts it in this one's place. */
+  const newBuild = signal<(() => void) | null>(null);
   const said = signal('');
   const theme = signal<Theme>(readTheme(storage.get(THEME_KEY)));
 
@@ -86,7 +89,11 @@ export function createRoom(platform: Platform) {
       if (hello.now !== null) clockOffset.value = hello.now - timers.now();
       expiringAt.value = asleepAt.value = null;
       void refreshStatus();
-      if (!auth.apart() && hello.build !== null && hello.build !== platform.build) void lookForBuild();
+      if (!auth.apart() && hello.build !== null) {
+        platform.greeted(hello.build, (apply) => {
+          newBuild.value = apply;
+        });
+      }
     },
     onExpiring: (at) => {
       expiringAt.value = at;
@@ -116,16 +123,6 @@ export function createRoom(platform: Platform) {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       statusError.value = error;
-    }
-  }
-
-  /** The hello names another build; offered only if the page it serves differs from this one. */
-  async function lookForBuild(): Promise<void> {
-    try {
-      const served = await client.servedBuild();
-      newBuild.value = served !== null && served !== platform.build && platform.build !== 'dev';
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
     }
   }
 

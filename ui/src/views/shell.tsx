@@ -103,11 +103,11 @@ function DataAge({ at }: { at: number }) {
 
 function UpdateOffer() {
   const { newBuild } = useRoom();
-  if (!newBuild.value) return null;
+  if (newBuild.value === null) return null;
   return (
     <aside class="note row" aria-label={t.update.text} data-testid="update">
       <span>{t.update.text}</span>
-      <button type="button" class="button" onClick={() => location.reload()}>
+      <button type="button" class="button" onClick={newBuild.value}>
         {t.update.action}
       </button>
     </aside>

@@ -29,6 +29,7 @@ beforeEach(async () => {
     random: () => 0,
     storage: safeStorage(() => null),
     build: 'test',
+    greeted: () => {},
     hosted: false,
     device: () => ['', 0],
     elsewhere: async () => null,

@@ -1,0 +1,59 @@
+// The page's side of the worker: registers it, finds the next build behind it, and lets it in on a tap.
+// Loaded when the Room has greeted.
+
+interface Policy {
+  createScriptURL(url: string): string;
+}
+declare const trustedTypes: { createPolicy(name: string, rules: Policy): Policy } | undefined;
+
+const ADDRESS = /^\/sw\.js\?v=[\w-]{1,40}$/u;
+
+// Where a browser enforces it, the one policy that the server allows; and it allows one address.
+const rules: Policy = {
+  createScriptURL(url) {
+    if (ADDRESS.test(url)) return url;
+    throw new TypeError('no worker of ours');
+  },
+};
+const policy = typeof trustedTypes === 'undefined' ? rules : trustedTypes.createPolicy('room-sw', rules);
+
+let reloading = false;
+
+function reload(): void {
+  if (!reloading) location.reload();
+  reloading = true;
+}
+
+/**
+ * Called with each greeting. `own` is the build of this page, `served` the server's; `offer` is told once the
+ * other one is here, with what a tap then does.
+ */
+export async function greeted(own: string, served: string, offer: (apply: () => void) => void): Promise<void> {
+  const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  const differs = own !== served;
+  let registration: ServiceWorkerRegistration;
+  try {
+    if (workers === undefined) throw new Error('no workers here');
+    // The address has the build in it: of one that never changed a browser might not ask again.
+    const options = { updateViaCache: 'none' } as const;
+    registration = await workers.register(policy.createScriptURL(`/sw.js?v=${served}`), options);
+  } catch {
+    // A private window, or storage that is full: the page works without.
+    if (differs) offer(reload);
+    return;
+  }
+  if (!differs) return;
+  const apply = () => {
+    const { waiting } = registration;
+    if (waiting === null) return reload();
+    workers.addEventListener('controllerchange', reload, { once: true });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
+    return waiting.postMessage('skip');
+  };
+  const next = registration.installing;
+  if (next === null) return offer(apply);
+  // Also one that could not be installed: the page itself is asked of the server in any case.
+  next.addEventListener('statechange', () => {
+    if (next.state === 'installed' || next.state === 'redundant') offer(apply);
+  });
+}
