@@ -6,6 +6,7 @@ import { render } from 'preact';
 import { createRoom } from './state/room';
 import { safeStorage } from './state/storage';
 import { MARK_KEY, TOKEN_KEY, type Arrival } from './state/auth';
+import { LANGUAGE_KEY, speak, wanted } from './text/words';
 import { App } from './views/app';
 import { provideRoom } from './views/context';
 import { loadAll, preload } from './views/lazy';
@@ -131,4 +132,6 @@ void room.auth.begin(arrival);
 
 provideRoom(room);
 const root = document.getElementById('app');
-if (root !== null) render(<App />, root);
+void speak(wanted(room.storage.get(LANGUAGE_KEY), navigator.languages)).then(() => {
+  if (root !== null) render(<App />, root);
+});

@@ -175,6 +175,7 @@ export function createRoom(platform: Platform) {
     newBuild,
     build: platform.build,
     now: () => timers.now(),
+    storage,
     theme,
     setTheme(next: Theme): void {
       theme.value = next;

@@ -1,3 +1,4 @@
 import { activity as en } from './en/activity';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('activity', en);

@@ -1,3 +1,4 @@
 import { copy as en } from './en/copy';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('copy', en);

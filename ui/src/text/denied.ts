@@ -1,3 +1,4 @@
 import { denied as en } from './en/denied';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('denied', en);

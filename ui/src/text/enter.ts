@@ -1,3 +1,4 @@
 import { enter as en } from './en/enter';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('enter', en);

@@ -1,3 +1,4 @@
 import { hosted as en } from './en/hosted';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('hosted', en);

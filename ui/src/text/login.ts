@@ -1,3 +1,4 @@
 import { login as en } from './en/login';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('login', en);

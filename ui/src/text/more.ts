@@ -1,3 +1,4 @@
 import { more as en } from './en/more';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('more', en);

@@ -1,3 +1,4 @@
 import { notes as en } from './en/notes';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('notes', en);

@@ -1,3 +1,4 @@
 import { offline as en } from './en/offline';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('offline', en);

@@ -1,3 +1,4 @@
 import { people as en } from './en/people';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('people', en);

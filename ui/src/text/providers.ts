@@ -1,3 +1,4 @@
 import { providers as en } from './en/providers';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('providers', en);

@@ -1,3 +1,4 @@
 import { setup as en } from './en/setup';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('setup', en);

@@ -6,7 +6,7 @@ import { ApiError } from '../api/client';
 import { createActivity, type Activity as State } from '../state/activity';
 import { parseUrl } from '../state/address';
 import { plain } from '../state/plain';
-import { clockTime, dayTime, t } from '../text';
+import { clockTime, dayTime, formatNumber, formatTime } from '../text';
 import { w } from '../text/activity';
 import styles from '../styles/activity.css?inline';
 import { useRoom } from './context';
@@ -68,14 +68,12 @@ function days(events: Event[], offset: number): [string, Event[]][] {
   return [...groups];
 }
 
-const dayFormat = new Intl.DateTimeFormat(navigator.language.startsWith(t.lang) ? navigator.language : t.lang, { dateStyle: 'full' });
-
 function Day({ day, events }: { day: string; events: Event[] }) {
   const room = useRoom();
   const at = Date.parse(day);
   const today = new Date(room.now());
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1).toDateString();
-  const name = day === today.toDateString() ? w.today : day === yesterday ? w.yesterday : dayFormat.format(at);
+  const name = day === today.toDateString() ? w.today : day === yesterday ? w.yesterday : formatTime(at, { dateStyle: 'full' });
   return (
     <section class="card day" aria-label={name} data-testid="day">
       <h2>{name}</h2>
@@ -125,7 +123,7 @@ export function sentenceOf(event: Event, name: string): string {
   let said = w.byStatus[`${event.action} ${status}`]?.(name) ?? (known?.[how] ?? known?.ok)?.(name) ?? plain(event.action);
   if (event.outcome === 'unknown') said = w.unfinished(said);
   if (event.count !== null && event.count > 1 && event.action === 'access.refused')
-    said = w.times(said, new Intl.NumberFormat(t.lang).format(event.count));
+    said = w.times(said, formatNumber(event.count));
   // A reason that says the same again is left out.
   const again = reason === 'canceled' || status === 'timeout' || status === 'canceled';
   return reason === undefined || again ? said : w.because(said, (event.action.startsWith('access.') ? w.accessReasons : w.reasons)[reason] ?? w.reasons[reason] ?? plain(reason));
@@ -165,7 +163,7 @@ function Details({ event, offset }: { event: Event; offset: number }) {
         [w.details.subject, shown(actor?.subject)],
         [w.details.target, shown(event.target)],
         [w.details.about, shown([detail['device'], detail['subject'], detail['role']].filter(Boolean).join(', '))],
-        [w.details.count, event.count === null ? null : new Intl.NumberFormat(t.lang).format(event.count)],
+        [w.details.count, event.count === null ? null : formatNumber(event.count)],
         [w.details.method, shown(detail['method'])],
         [w.details.outcome, w.outcomes[event.outcome] ?? plain(event.outcome)],
         [w.details.reason, shown(detail['reason'])],

@@ -2,6 +2,7 @@
 
 import { Component, type ComponentChildren } from 'preact';
 import { t } from '../text';
+import { language } from '../text/words';
 import { useRoom } from './context';
 import { lazy } from './lazy';
 import { Overview } from './overview';
@@ -28,7 +29,8 @@ export function App() {
   const room = useRoom();
   return (
     <>
-      <Net>
+      {/* Another language is another page: every word of it is drawn anew. */}
+      <Net key={language.value}>
         <Body />
       </Net>
       <p class="sr" role="status" aria-live="polite" data-testid="said">

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import type { Theme } from '../state/room';
 import { w } from '../text/more';
+import { language, LANGUAGE_KEY, LANGUAGES, speak } from '../text/words';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
 import { ErrorNote, Facts, Page } from './parts';
@@ -39,6 +40,27 @@ export function Settings() {
                   onChange={() => room.setTheme(theme)}
                 />
                 <span>{w.settings.themes[theme]}</span>
+              </label>
+            ))}
+          </div>
+        </fieldset>
+        <fieldset class="segments">
+          <legend>{w.settings.language}</legend>
+          <div>
+            {LANGUAGES.map((each) => (
+              <label key={each} lang={each}>
+                <input
+                  type="radio"
+                  name="language"
+                  value={each}
+                  data-testid={`language-${each}`}
+                  checked={language.value === each}
+                  onChange={() => {
+                    room.storage.set(LANGUAGE_KEY, each);
+                    void speak(each);
+                  }}
+                />
+                <span>{w.settings.languages[each]}</span>
               </label>
             ))}
           </div>

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LinkPhase } from '../api/socket';
 import { WAKING_MS } from '../state/room';
-import { t, clockTime } from '../text';
+import { clockTime, span, t } from '../text';
 import { useRoom } from './context';
 import { lazy } from './lazy';
 import { Icon, Mark, useNow, type Tone } from './parts';
@@ -96,9 +96,7 @@ function LinkChip() {
 
 function DataAge({ at }: { at: number }) {
   const now = useNow(true);
-  const seconds = Math.max(0, Math.round((now - at) / 1000));
-  const age = new Intl.NumberFormat(t.lang, { style: 'unit', unit: 'second', unitDisplay: 'narrow' }).format(seconds);
-  return <span class="age"> {t.link.age(age)}</span>;
+  return <span class="age"> {t.link.age(span(now - at, 'narrow'))}</span>;
 }
 
 function UpdateOffer() {

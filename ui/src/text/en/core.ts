@@ -1,7 +1,6 @@
 // The words of every page: the frame around them, the first page, errors.
 
 export const core = {
-  lang: 'en',
   room: 'Room',
   starting: 'Opening your Room…',
   waking: 'Waking your Room…',

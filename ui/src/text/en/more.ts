@@ -21,6 +21,8 @@ export const more = {
     appearance: 'Appearance',
     theme: 'Theme',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
+    language: 'Language',
+    languages: { en: 'English', de: 'Deutsch' },
     about: 'About this Room',
     version: 'Version',
     pageBuild: 'Page build',

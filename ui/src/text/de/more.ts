@@ -1,0 +1,37 @@
+import type { more as en } from '../en/more';
+
+export const more: typeof en = {
+  access: {
+    title: 'Zugang',
+    you: 'Dieser Browser',
+    role: 'Angemeldet als',
+    roles: { owner: 'Eigentümer', admin: 'Admin', member: 'Mitglied', viewer: 'Betrachter' },
+    until: 'Angemeldet bis',
+    untilStop: 'oder bis der Room endet, was zuerst kommt',
+    where: 'Wo er lauscht',
+    address: 'Adresse',
+    onlyHere: 'Nur dieser Rechner erreicht ihn. Andere Rechner und Ihr Telefon nicht.',
+    another: 'In einem anderen Browser öffnen',
+    anotherText: 'Führen Sie das auf demselben Rechner aus. Es macht einen Link, der einmal gilt, 5 Minuten lang.',
+    programs: 'Programme auf diesem Rechner',
+    programsText: 'Ihre Programme melden sich mit der Datei api.token im Datenverzeichnis des Rooms an. Sie ist bei jedem Start neu.',
+  },
+  settings: {
+    title: 'Optionen',
+    appearance: 'Darstellung',
+    theme: 'Farben',
+    themes: { system: 'System', light: 'Hell', dark: 'Dunkel' },
+    language: 'Sprache',
+    languages: { en: 'English', de: 'Deutsch' },
+    about: 'Über diesen Room',
+    version: 'Version',
+    pageBuild: 'Stand der Seite',
+    serverBuild: 'Stand des Servers',
+    mode: 'Betrieb',
+    copyDetails: 'Angaben kopieren',
+    session: 'Dieser Browser',
+    signOut: 'Abmelden',
+    signingOut: 'Meldet ab…',
+    signOutText: 'Beendet die Anmeldung dieses Browsers. Ihre Anbieter bleiben angemeldet.',
+  },
+};

@@ -1,0 +1,6 @@
+// German: the words of the pages that are most to read.
+
+import { activity } from './activity';
+import { people } from './people';
+
+export const de = { activity, people };
