@@ -1,3 +1,4 @@
 import { answer as en } from './en/answer';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('answer', en);

@@ -1,3 +1,4 @@
 import { ended as en } from './en/ended';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('ended', en);

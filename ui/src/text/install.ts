@@ -1,3 +1,4 @@
 import { install as en } from './en/install';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('install', en);

@@ -1,3 +1,4 @@
 import { key as en } from './en/key';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('key', en);

@@ -1,3 +1,4 @@
 import { output as en } from './en/output';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('output', en);

@@ -1,0 +1,1 @@
+function e(e){const t=new CSSStyleSheet;return t.replaceSync(e),t}function t(t){document.adoptedStyleSheets.push(e(t))}export{e as n,t};

@@ -1,1 +1,0 @@
-function e(e){const t=new CSSStyleSheet;t.replaceSync(e),document.adoptedStyleSheets.push(t)}export{e as t};
