@@ -74,16 +74,18 @@ pub fn child_environment(
     list
 }
 
-/// The executable file `name`, whole path: looked for in the directories of `path` (a `PATH`),
-/// then in `extra`. Relative entries are passed over: what they mean depends on where one stands.
+/// The executable file `name`, whole path: looked for in `first`, then in the directories of `path`
+/// (a `PATH`). Relative entries are passed over: what they mean depends on where one stands.
 ///
 /// A `name` with a slash is a file of its own and is only checked.
-pub fn find_program(name: &str, path: &OsStr, extra: &[PathBuf]) -> Option<PathBuf> {
+pub fn find_program(name: &str, path: &OsStr, first: &[PathBuf]) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|file| is_executable(file));
     }
-    std::env::split_paths(path)
-        .chain(extra.iter().cloned())
+    first
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(path))
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
         .find(|file| is_executable(file))
@@ -188,7 +190,11 @@ mod tests {
         let path = std::env::join_paths([Path::new("."), &first, &second]).unwrap();
         let find = |name: &str| find_program(name, &path, std::slice::from_ref(&third));
         assert_eq!(find("tool"), Some(second.join("tool")), "the one that can be run");
-        assert_eq!(find("other"), Some(third.join("other")), "an extra folder comes last");
+        assert_eq!(find("other"), Some(third.join("other")));
+        put(&third.join("tool"), 0o644);
+        assert_eq!(find("tool"), Some(second.join("tool")), "not one that cannot be run");
+        put(&third.join("tool"), 0o755);
+        assert_eq!(find("tool"), Some(third.join("tool")), "our own folder comes first");
         assert_eq!(find("folder"), None);
         assert_eq!(find("Cargo.toml"), None);
         assert_eq!(

@@ -49,6 +49,26 @@ pub enum SessionError {
     /// What was pasted cannot be right.
     #[error(transparent)]
     BadPaste(#[from] PasteError),
+    /// Room has nothing to install here; a person may.
+    #[error("Room cannot install {name} on this machine; install it with `{command}`")]
+    NotInstallable {
+        /// The provider's name.
+        name: String,
+        /// The command that installs it.
+        command: String,
+    },
+    /// A sign-in runs the program that would be replaced.
+    #[error("{name} is being signed in; install it when that is over")]
+    SigningIn {
+        /// The provider's name.
+        name: String,
+    },
+    /// The program is being replaced.
+    #[error("{name} is being installed; sign in when that is done")]
+    Installing {
+        /// The provider's name.
+        name: String,
+    },
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

@@ -38,6 +38,10 @@ pub enum FailureCode {
     Policy,
     /// The program asked something Room does not know.
     Unrecognised,
+    /// What was downloaded is not what the row pins.
+    Integrity,
+    /// The program does not run on this machine.
+    Unsupported,
 }
 
 impl FailureCode {
@@ -59,6 +63,8 @@ impl FailureCode {
             Self::CannotStore => "cannot_store",
             Self::Policy => "policy",
             Self::Unrecognised => "unrecognised",
+            Self::Integrity => "integrity",
+            Self::Unsupported => "unsupported",
         }
     }
 
@@ -80,6 +86,8 @@ impl FailureCode {
             Self::CannotStore => "Free disk space or fix the folder's permissions, then try again.",
             Self::Policy => "Use another way to sign in, or change the program's settings.",
             Self::Unrecognised => "Look at the live output for what the program asks.",
+            Self::Integrity => "Try again; if it happens twice, install it yourself.",
+            Self::Unsupported => "Install it yourself, in a version for this machine.",
         }
     }
 }
@@ -120,6 +128,23 @@ impl Failure {
             FailureCode::CannotStore => format!("The {name} sign-in could not be stored."),
             FailureCode::Policy => format!("{name}'s own settings forbid this way to sign in."),
             FailureCode::Unrecognised => format!("{name} asks something Room does not know."),
+            FailureCode::Integrity => format!("What was downloaded is not the {name} Room knows."),
+            FailureCode::Unsupported => format!("{name} does not run on this machine."),
+        };
+        Self::new(code, title)
+    }
+
+    /// The same for an install: whatever was there before is still there.
+    pub fn of_install(code: FailureCode, provider: &Provider) -> Self {
+        let name = &provider.name;
+        let title = match code {
+            FailureCode::Network => format!("Your Room could not download {name}."),
+            FailureCode::Timeout => "The install took too long and was ended.".to_owned(),
+            FailureCode::Canceled => "Cancelled. Nothing was changed.".to_owned(),
+            FailureCode::ServerRestarted => "Room was restarted during the install.".to_owned(),
+            FailureCode::CannotStore => format!("{name} could not be stored."),
+            FailureCode::LaunchFailed => format!("{name} could not be installed."),
+            _ => return Self::of(code, provider),
         };
         Self::new(code, title)
     }

@@ -1,6 +1,5 @@
 //! How this crate reaches a server (feature `http`): through the proxy and the certificate
 //! authorities that the programs themselves are given, and no others.
-#![expect(dead_code, reason = "the clients of vendors and registries are being built on it")]
 
 use std::time::Duration;
 

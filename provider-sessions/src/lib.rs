@@ -9,6 +9,8 @@ pub mod failure;
 mod home;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "install")]
+mod install;
 pub mod launcher;
 mod login;
 pub mod manager;
@@ -28,6 +30,8 @@ pub use environment::{child_environment, find_program};
 pub use error::SessionError;
 pub use failure::{Failure, FailureCode};
 pub use home::InPlaceReason;
+#[cfg(feature = "install")]
+pub use install::InstallSettings;
 pub use launcher::{Launcher, Spec, run_launcher_if_asked};
 pub use manager::{ConnectOptions, Connected, Disconnected, Observer, SessionManager, Settings};
 pub use paste::{Paste, PasteError, clean_paste};

@@ -33,6 +33,10 @@ pub(crate) enum Input {
     Seen(Event),
     /// The program has been quiet for a while and no link is there.
     Stuck,
+    /// It has come to that step.
+    At(Step),
+    /// It cannot go on, for that reason.
+    Broken(FailureCode, String),
     /// What was pasted was taken and is being handed to the program.
     Pasted,
     /// The program did not take it: why, for a person.
@@ -62,7 +66,8 @@ pub(crate) struct Limits {
 pub(crate) struct Login {
     view: SessionView,
     limits: Limits,
-    method: Method,
+    /// How the person signs in; nothing for an install.
+    method: Option<Method>,
     /// The last reason the program gave for failing.
     said: Option<FailureCode>,
     ending: Option<Ending>,
@@ -81,30 +86,39 @@ impl Login {
             .chain(method.args.iter().map(String::as_str))
             .collect::<Vec<_>>()
             .join(" ");
-        let view = SessionView {
-            id: SessionId::random(),
-            kind: Kind::SignIn,
-            provider: provider.id.clone(),
-            method: method.id.clone(),
-            status: Status::Starting,
-            step: Step::Launching,
-            command,
-            started_at: now,
-            updated_at: now,
-            ended_at: None,
-            deadline: after(now, limits.timeout),
-            exit_code: None,
-            verification_url: None,
-            device_code: None,
-            awaiting_input: false,
-            input_hint: None,
-            failure: None,
-            notice: None,
-            started_by: started_by.to_owned(),
-            lines: std::collections::VecDeque::new(),
-            dropped_lines: 0,
-        };
-        Self { view, limits, method: method.clone(), said: None, ending: None, next_line: 1 }
+        let view = begun(provider, Kind::SignIn, &method.id, command, started_by, limits, now);
+        let method = Some(method.clone());
+        Self { view, limits, method, said: None, ending: None, next_line: 1 }
+    }
+
+    /// An install of the provider's program: the same states, told of in other words.
+    #[cfg(feature = "install")]
+    pub(crate) fn install(
+        provider: &Provider,
+        started_by: &str,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Self {
+        let command = provider.install.command.clone();
+        let method = crate::session::INSTALL_METHOD;
+        let view = begun(provider, Kind::Install, method, command, started_by, limits, now);
+        Self { view, limits, method: None, said: None, ending: None, next_line: 1 }
+    }
+
+    fn is(&self, kind: MethodKind) -> bool {
+        self.method.as_ref().is_some_and(|method| method.kind == kind)
+    }
+
+    /// How long the vendor honours a code, in seconds.
+    fn lifetime(&self) -> Option<u32> {
+        self.method.as_ref()?.code_lifetime_s
+    }
+
+    fn failure(&self, code: FailureCode, provider: &Provider) -> Failure {
+        match self.view.kind {
+            Kind::SignIn => Failure::of(code, provider),
+            Kind::Install => Failure::of_install(code, provider),
+        }
     }
 
     pub(crate) fn view(&self) -> &SessionView {
@@ -142,7 +156,12 @@ impl Login {
         let before = self.heads();
         match input {
             Input::Launched => self.view.status = Status::Running,
-            Input::NotLaunched(code, detail) => {
+            Input::At(step) => {
+                if self.ending.is_none() {
+                    self.view.step = step;
+                }
+            }
+            Input::NotLaunched(code, detail) | Input::Broken(code, detail) => {
                 self.write(Stream::Room, vec![detail], now);
                 self.fail(code, provider, now);
             }
@@ -209,7 +228,7 @@ impl Login {
             Event::Link(url) => {
                 self.view.verification_url = Some(url);
                 self.view.notice = None;
-                if self.method.kind == MethodKind::PastedCallback {
+                if self.is(MethodKind::PastedCallback) {
                     // It listens from its start: the address may come at any time.
                     self.ask(None);
                 } else {
@@ -218,7 +237,7 @@ impl Login {
             }
             Event::Code(code) => {
                 if self.view.device_code.as_ref() != Some(&code) {
-                    if let Some(seconds) = self.method.code_lifetime_s {
+                    if let Some(seconds) = self.lifetime() {
                         let ends = after(now, Duration::from_secs(seconds.into()));
                         self.view.deadline =
                             ends.min(after(self.view.started_at, self.limits.timeout));
@@ -230,7 +249,7 @@ impl Login {
             }
             Event::Prompt { hint } => {
                 // A device-code program never asks for a paste; what looks like one is noise.
-                if self.method.kind == MethodKind::PastedCode {
+                if self.is(MethodKind::PastedCode) {
                     self.view.notice = None;
                     self.ask(hint);
                 }
@@ -277,17 +296,17 @@ impl Login {
                     Some(_) => FailureCode::Expired,
                     None => FailureCode::Timeout,
                 };
-                self.end(Status::TimedOut, Some(Failure::of(code, provider)), now);
+                self.end(Status::TimedOut, Some(self.failure(code, provider)), now);
             }
             Some(Ending::Cancelled | Ending::Shutdown) | None => {
-                let failure = Failure::of(FailureCode::Canceled, provider);
+                let failure = self.failure(FailureCode::Canceled, provider);
                 self.end(Status::Canceled, Some(failure), now);
             }
         }
     }
 
     fn fail(&mut self, code: FailureCode, provider: &Provider, now: Timestamp) {
-        self.end(Status::Failed, Some(Failure::of(code, provider)), now);
+        self.end(Status::Failed, Some(self.failure(code, provider)), now);
     }
 
     fn end(&mut self, status: Status, failure: Option<Failure>, now: Timestamp) {
@@ -297,6 +316,41 @@ impl Login {
         self.view.failure = failure;
         self.view.notice = None;
         self.view.awaiting_input = false;
+    }
+}
+
+/// A session at its first moment.
+fn begun(
+    provider: &Provider,
+    kind: Kind,
+    method: &str,
+    command: String,
+    started_by: &str,
+    limits: Limits,
+    now: Timestamp,
+) -> SessionView {
+    SessionView {
+        id: SessionId::random(),
+        kind,
+        provider: provider.id.clone(),
+        method: method.to_owned(),
+        status: Status::Starting,
+        step: Step::Launching,
+        command,
+        started_at: now,
+        updated_at: now,
+        ended_at: None,
+        deadline: after(now, limits.timeout),
+        exit_code: None,
+        verification_url: None,
+        device_code: None,
+        awaiting_input: false,
+        input_hint: None,
+        failure: None,
+        notice: None,
+        started_by: started_by.to_owned(),
+        lines: std::collections::VecDeque::new(),
+        dropped_lines: 0,
     }
 }
 

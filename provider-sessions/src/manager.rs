@@ -2,6 +2,8 @@
 //! is known of the providers. The only way in from outside.
 
 mod input;
+#[cfg(feature = "install")]
+mod installs;
 mod leftovers;
 mod live;
 mod programs;
@@ -20,6 +22,8 @@ use crate::driver::{Start, drive};
 use crate::environment::find_program;
 use crate::error::SessionError;
 use crate::home;
+#[cfg(feature = "install")]
+use crate::install::InstallSettings;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
 use crate::provider::Provider;
@@ -50,6 +54,9 @@ pub struct Settings {
     pub max_lines: usize,
     /// How long a finished sign-in can still be read.
     pub keep: Duration,
+    /// How programs are installed.
+    #[cfg(feature = "install")]
+    pub install: InstallSettings,
 }
 
 /// Who is told what changes.
@@ -105,6 +112,14 @@ struct Slot {
     /// Held while the program is asked, so that askers share one answer.
     asking: tokio::sync::Mutex<()>,
     latest: Mutex<Option<Arc<Live>>>,
+    /// The latest install.
+    install: Mutex<Option<Arc<Live>>>,
+}
+
+impl Slot {
+    fn is_installing(&self) -> bool {
+        lock(&self.install).as_ref().is_some_and(|live| live.is_active())
+    }
 }
 
 /// What all parts share.
@@ -145,6 +160,7 @@ impl SessionManager {
                 changing: tokio::sync::Mutex::default(),
                 asking: tokio::sync::Mutex::default(),
                 latest: Mutex::default(),
+                install: Mutex::default(),
             })
             .collect();
         Self(Arc::new(Inner {
@@ -194,6 +210,9 @@ impl SessionManager {
         inner.clean_start().await;
         if inner.stopping.is_cancelled() {
             return Err(SessionError::Stopping);
+        }
+        if slot.is_installing() {
+            return Err(SessionError::Installing { name: row.name.clone() });
         }
         let latest = lock(&slot.latest).clone();
         if let Some(live) = latest {

@@ -90,11 +90,28 @@ pub enum SpawnError {
 /// # Errors
 /// When the program did not start.
 pub async fn run(launcher: &Launcher, spec: Spec, limit: Duration) -> Result<Output, SpawnError> {
+    run_until(launcher, spec, limit, std::future::pending()).await
+}
+
+/// The same, also ended when `enough` resolves; nothing of it is left when this returns.
+pub(crate) async fn run_until(
+    launcher: &Launcher,
+    spec: Spec,
+    limit: Duration,
+    enough: impl Future<Output = ()>,
+) -> Result<Output, SpawnError> {
     let deadline = Instant::now() + limit;
     let wanted = Wanted::Pipes { input: spec.input.clone() };
     let supervised = Supervised::start(launcher, spec, wanted).await?;
-    let timed_out = timeout_at(deadline, supervised.exited()).await.is_err();
-    if timed_out {
+    let mut timed_out = false;
+    let ended = tokio::select! {
+        ended = timeout_at(deadline, supervised.exited()) => {
+            timed_out = ended.is_err();
+            ended.is_ok()
+        }
+        () = enough => false,
+    };
+    if !ended {
         supervised.stop();
     }
     supervised.gone().await;

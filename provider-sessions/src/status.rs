@@ -48,6 +48,8 @@ pub struct ProviderStatus {
     pub disconnected_at: Option<Timestamp>,
     /// The live sign-in.
     pub session: Option<SessionId>,
+    /// The live install.
+    pub install: Option<SessionId>,
 }
 
 impl ProviderStatus {

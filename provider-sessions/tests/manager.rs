@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use provider_sessions::{
-    ConnectOptions, FailureCode, Launcher, Line, Observer, ProviderStatus, SessionError, SessionId,
-    SessionManager, SessionView, Settings, Status, Step, provider,
+    ConnectOptions, FailureCode, InstallSettings, Launcher, Line, Observer, ProviderStatus,
+    SessionError, SessionId, SessionManager, SessionView, Settings, Status, Step, provider,
 };
 
 const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
@@ -63,6 +63,7 @@ impl Bench {
             login_timeout: Duration::from_secs(30),
             max_lines: 100,
             keep: Duration::from_mins(1),
+            install: InstallSettings::default(),
         };
         let heard = Arc::new(Heard::default());
         let rows = provider::built_in().to_vec();

@@ -297,7 +297,11 @@ pub fn finished(log: &Activity, row: &LoginRow) {
         Some((code, _, _)) => detail.reason(code),
         None => detail,
     };
-    log.post(None, Action::Finished, outcome, Some(&row.provider), detail);
+    let action = match Kind::of_method(&row.method) {
+        Kind::SignIn => Action::Finished,
+        Kind::Install => Action::Installed,
+    };
+    log.post(None, action, outcome, Some(&row.provider), detail);
 }
 
 /// Nothing below panics with one of these held, and what they guard is whole between statements.

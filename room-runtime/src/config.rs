@@ -14,6 +14,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use provider_sessions::InstallSettings;
+
 pub use self::cloud::{Cloud, Cloudflare, Issuer};
 use self::settings::{Reader, SETTINGS, Scope};
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub login_lines: usize,
     /// How long a finished sign-in stays readable (`ROOM_PROVIDER_AUTH_TTL_MS`).
     pub login_kept: Duration,
+    /// Where programs are installed from (`ROOM_NPM_REGISTRY`): https, or http to this machine.
+    pub npm_registry: String,
+    /// How long an install may take (`ROOM_INSTALL_TIMEOUT_MS`).
+    pub install_timeout: Duration,
     /// How a browser gets in (`ROOM_LOCAL_HANDSHAKE`).
     pub handshake: LocalHandshake,
     /// Failed sign-ins a minute and address (`ROOM_AUTH_FAILURES_PER_MINUTE`); `None` is `off`,
@@ -236,6 +242,16 @@ impl Config {
                 "ROOM_PROVIDER_AUTH_TTL_MS",
                 "7200000",
                 value::milliseconds(60_000, 604_800_000),
+            ),
+            npm_registry: read.value(
+                "ROOM_NPM_REGISTRY",
+                InstallSettings::REGISTRY,
+                value::registry,
+            ),
+            install_timeout: read.value(
+                "ROOM_INSTALL_TIMEOUT_MS",
+                "900000",
+                value::milliseconds(1_000, 86_400_000),
             ),
             handshake: match read
                 .value("ROOM_LOCAL_HANDSHAKE", "code", value::word(&["code", "same-uid"]))

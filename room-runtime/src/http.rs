@@ -83,6 +83,8 @@ fn routes(app: &AppState) -> Routes {
         .guarded(Method::GET, "/api/providers/{provider}/session", ProvidersManage, Read, providers::latest)
         .guarded(Method::POST, "/api/providers/{provider}/disconnect", ProvidersManage, Write, providers::disconnect)
         .guarded(Method::POST, "/api/providers/{provider}/verify", ProvidersManage, Write, providers::verify)
+        .guarded(Method::POST, "/api/providers/{provider}/install", ProvidersManage, Connect, providers::install::install)
+        .guarded(Method::GET, "/api/providers/{provider}/install", ProvidersManage, Read, providers::install::latest)
         .guarded(Method::GET, "/api/providers/sessions/{id}", ProvidersManage, Read, providers::session)
         .guarded(Method::POST, "/api/providers/sessions/{id}/input", ProvidersManage, Input, providers::input)
         .guarded(Method::POST, "/api/providers/sessions/{id}/cancel", ProvidersManage, Write, providers::cancel)

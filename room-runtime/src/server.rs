@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use provider_sessions::{Launcher, SessionManager};
+use provider_sessions::{InstallSettings, Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
 use tokio::net::UnixListener;
 use tokio::sync::{Mutex, Semaphore};
@@ -317,6 +317,11 @@ fn manager(
         login_timeout: config.login_timeout,
         max_lines: config.login_lines,
         keep: config.login_kept,
+        install: InstallSettings {
+            registry: config.npm_registry.clone(),
+            timeout: config.install_timeout,
+            ..InstallSettings::default()
+        },
     };
     SessionManager::new(settings, rows, publisher)
 }

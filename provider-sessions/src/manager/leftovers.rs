@@ -28,12 +28,22 @@ impl Inner {
         let mark = self.mark.clone();
         let folders: Vec<PathBuf> = self.rows.iter().map(|row| self.folder(row)).collect();
         let work = self.work_dir();
+        #[cfg(feature = "install")]
+        let (place, programs): (_, Vec<_>) = {
+            let name =
+                |row: &std::sync::Arc<crate::Provider>| (row.id.clone(), row.program.clone());
+            (self.place(), self.rows.iter().map(name).collect())
+        };
         let swept = tokio::task::spawn_blocking(move || {
             let swept = sweep(&MarkerScope::Directory(mark.clone()));
             for folder in folders {
                 if let Err(error) = home::discard_leftovers(&folder, &mark) {
                     tracing::warn!(%error, "scratch homes of a killed server not removed");
                 }
+            }
+            #[cfg(feature = "install")]
+            if let Err(error) = place.discard_leftovers(&programs) {
+                tracing::warn!(%error, "unfinished installs of a killed server not removed");
             }
             if let Err(error) = home::private_dir(&work) {
                 tracing::warn!(%error, "no folder for programs to start in");

@@ -105,6 +105,7 @@ impl Inner {
                     requested_at: status.requested_at,
                     disconnected_at: status.disconnected_at,
                     session: status.session,
+                    install: status.install,
                     ..ProviderStatus::default()
                 };
             });

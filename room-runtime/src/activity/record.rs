@@ -38,6 +38,9 @@ pub enum Action {
     RemoveKey,
     /// What became of a provider's sign-in.
     Finished,
+    Install,
+    /// What became of an install.
+    Installed,
     Start,
     Stop,
     Backup,
@@ -68,6 +71,8 @@ impl Action {
             Self::SetKey => "provider.set_key",
             Self::RemoveKey => "provider.remove_key",
             Self::Finished => "provider.finished",
+            Self::Install => "provider.install",
+            Self::Installed => "provider.installed",
             Self::Start => "instance.start",
             Self::Stop => "instance.stop",
             Self::Backup => "instance.backup",

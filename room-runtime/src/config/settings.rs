@@ -58,6 +58,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     both("ROOM_PROVIDER_AUTH_TIMEOUT_MS", &["QUOROOM_PROVIDER_AUTH_TIMEOUT_MS"]),
     both("ROOM_PROVIDER_AUTH_MAX_LINES", &["QUOROOM_PROVIDER_AUTH_MAX_LINES"]),
     both("ROOM_PROVIDER_AUTH_TTL_MS", &["QUOROOM_PROVIDER_AUTH_TTL_MS"]),
+    both("ROOM_NPM_REGISTRY", &[]),
+    both("ROOM_INSTALL_TIMEOUT_MS", &[]),
     both("ROOM_NAME", &[]),
     both("ROOM_GOAL", &[]),
     both("ROOM_REGION", &["FLY_REGION"]),

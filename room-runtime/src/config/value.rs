@@ -144,6 +144,29 @@ pub(super) fn origins_or_none(text: &str) -> Result<Vec<String>, String> {
     if text == "none" { Ok(Vec::new()) } else { origins(text) }
 }
 
+/// The address of an npm registry: https, or http to this machine.
+pub(super) fn registry(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|_| format!("{} is not an address", quoted(text)))?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    if !plain || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "{}: write the address alone, without a name or a password",
+            url.origin().ascii_serialization()
+        ));
+    }
+    let here = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err(format!("{} names no host", quoted(text))),
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && here) {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(format!("{} is not https", quoted(text)))
+    }
+}
+
 pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
     Ok(match text {
         "off" => LogLevel::Off,
@@ -172,4 +195,35 @@ pub(super) fn log_format(text: &str) -> Result<Option<LogFormat>, String> {
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(60).collect();
     format!("{short:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_https_or_on_this_machine() {
+        for (text, expected) in [
+            ("https://registry.npmjs.org", "https://registry.npmjs.org"),
+            ("https://npm.example/api/npm/all/", "https://npm.example/api/npm/all"),
+            ("http://127.0.0.1:4873/", "http://127.0.0.1:4873"),
+            ("http://localhost:4873", "http://localhost:4873"),
+            ("http://[::1]:4873", "http://[::1]:4873"),
+        ] {
+            assert_eq!(registry(text).as_deref(), Ok(expected));
+        }
+        for text in [
+            "",
+            "npm",
+            "http://npm.example",
+            "http://127.0.0.1.npm.example",
+            "file:///srv/npm",
+            "https://name:secret@npm.example",
+            "https://npm.example/?a=b",
+            "https://npm.example/#a",
+        ] {
+            let fault = registry(text).unwrap_err();
+            assert!(!fault.contains("secret"), "{fault}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The providers and their sign-ins.
 
+pub(super) mod install;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -281,6 +283,12 @@ impl From<SessionError> for ApiError {
                     .also("install", serde_json::json!({ "command": command }))
             }
             SessionError::WouldSignOut { .. } => Self::conflict("would_sign_out", detail),
+            SessionError::NotInstallable { command, .. } => {
+                Self::conflict("not_installable", detail)
+                    .also("install", serde_json::json!({ "command": command }))
+            }
+            SessionError::SigningIn { .. } => Self::conflict("login_running", detail),
+            SessionError::Installing { .. } => Self::conflict("install_running", detail),
             SessionError::Over => Self::conflict("session_over", detail),
             SessionError::NotAsked => Self::conflict("not_asked", detail),
             SessionError::NotStuck => Self::conflict("not_stuck", detail),

@@ -109,15 +109,19 @@ impl Store {
             FailureCode::ServerRestarted,
             "Room was restarted while this sign-in was open.",
         );
+        let of_install = "Room was restarted while this install went on.";
         let ended = sqlx::query(
             "UPDATE logins SET status = 'failed', updated_at = ?1, ended_at = ?1,
-             failure_code = ?2, failure_title = ?3, failure_action = ?4 WHERE ended_at IS NULL
+             failure_code = ?2, failure_title = iif(method = ?5, ?6, ?3), failure_action = ?4
+             WHERE ended_at IS NULL
              RETURNING *",
         )
         .bind(now.as_millisecond())
         .bind(why.code.as_str())
         .bind(why.title)
         .bind(why.action)
+        .bind(INSTALL_METHOD)
+        .bind(of_install)
         .fetch_all(&self.pool)
         .await?;
         sqlx::query(
@@ -249,7 +253,9 @@ mod tests {
         let lost = store.end_lost_logins(time(9_000)).await.unwrap();
         let found = store.last_login(Kind::SignIn, "codex", time(0)).await.unwrap().unwrap();
         assert_eq!((found.status, found.ended_at), (Status::Failed, Some(time(9_000))));
-        assert_eq!(found.failure.as_ref().unwrap().0, "server_restarted");
+        let (code, title, _) = found.failure.as_ref().unwrap();
+        assert_eq!(code, "server_restarted");
+        assert!(title.contains("sign-in"), "{title}");
         assert_eq!(lost, std::slice::from_ref(&found));
         assert_eq!(store.login("a", time(0)).await.unwrap(), Some(found));
         assert_eq!(

@@ -136,6 +136,7 @@ fn status() -> provider_sessions::ProviderStatus {
         requested_at: Some(at(0)),
         disconnected_at: None,
         session: Some(ID.parse().unwrap()),
+        install: None,
     }
 }
 
