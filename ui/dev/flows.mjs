@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { launch } from './browser.mjs';
 import { cloudFlows } from './flows-cloud.mjs';
+import { providerFlows } from './flows-providers.mjs';
 
 const fake = spawn(process.execPath, [new URL('fake-room.mjs', import.meta.url).pathname], {
   env: { ...process.env, PORT: '0' },
@@ -333,6 +334,7 @@ const FLOWS = {
   },
 };
 
+Object.assign(FLOWS, providerFlows({ base, say, signedIn, id, clipboard, OUT }));
 Object.assign(FLOWS, cloudFlows({ base, say, open, id, clipboard }));
 
 let failed = 0;

@@ -83,7 +83,7 @@ export function LinkCard({ view, url, left, kind }: Shown & { kind: 'plain' | 'p
           {kind === 'paste' && <p class="muted">{w.signInText}</p>}
           {kind === 'callback' && (
             <p class="muted" data-testid="callback-text">
-              {w.callbackText(callbackStart(view.verificationUrl))} {!room.auth.cloud() && w.callbackLocal}
+              {w.callbackText(callbackStart(view.verificationUrl))}
             </p>
           )}
           <a class="button primary wide tall" href={url.href} target="_blank" rel="noopener noreferrer" data-testid="open-link">
@@ -99,6 +99,7 @@ export function LinkCard({ view, url, left, kind }: Shown & { kind: 'plain' | 'p
       ) : (
         <NoTrustedLink view={view} />
       )}
+      {kind === 'callback' && !room.auth.cloud() && <p class="hint">{w.callbackLocal}</p>}
       {left !== null && (
         <p class="hint">
           <TimeLeft left={left} whole />

@@ -37,13 +37,13 @@ export function Install({ provider, status }: InstallProps) {
   return (
     <div class="stack" data-testid={`install-${id}`}>
       {recent && <Ended provider={provider} view={view} />}
-      {wanted && !(recent && view.status === 'completed') && <Offer provider={provider} status={status} />}
+      {wanted && !(recent && view.status === 'completed') && <Offer provider={provider} status={status} told={recent && view.status !== 'completed'} />}
     </div>
   );
 }
 
 /** The buttons: the Room's own install where it can, the command to type where it cannot. */
-function Offer({ provider, status }: InstallProps) {
+function Offer({ provider, status, told }: InstallProps & { told: boolean }) {
   const room = useRoom();
   const { id, name, install } = provider;
   const slot = room.manage.installs.slot(id);
@@ -52,9 +52,11 @@ function Offer({ provider, status }: InstallProps) {
   const can = install.byRoom && error?.code !== 'not_installable' && room.auth.can('providers.manage');
   return (
     <>
-      <p>
-        <Mark tone={old ? 'wait' : 'off'}>{old ? w.tooOld(name, status?.version ?? null) : w.missing(name)}</Mark>
-      </p>
+      {!told && (
+        <p>
+          <Mark tone={old ? 'wait' : 'off'}>{old ? w.tooOld(name, status?.version ?? null) : w.missing(name)}</Mark>
+        </p>
+      )}
       {error?.code === 'not_installable' ? (
         <p class="note wait" data-testid={`not-installable-${id}`}>
           {w.notInstallable(name)}

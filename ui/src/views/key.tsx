@@ -117,13 +117,16 @@ export function KeyForm({ provider, onDone, onLeave }: { provider: Provider; onD
             {plain(error.message)} {w.badFormat(formats)}
           </p>
         )}
-        <p class="hint">
-          {blocked
-            ? w.pasteBlocked
-            : key.length >= SHOWS_END_FROM
-              ? w.endsIn(key.slice(-4))
-              : [formats === null ? '' : w.looksLike(formats), w.once].filter(Boolean).join(' ')}
-        </p>
+        {blocked ? (
+          <p class="hint wait">{w.pasteBlocked}</p>
+        ) : key.length >= SHOWS_END_FROM ? (
+          <p class="hint">{w.endsIn(key.slice(-4))}</p>
+        ) : (
+          <p class="hint">
+            {formats !== null && !badFormat && <span class="block">{w.looksLike(formats)}</span>}
+            {w.once}
+          </p>
+        )}
       </div>
       {asking ? (
         <div class="note wait" data-testid="key-replace">
@@ -168,16 +171,11 @@ export function KeyPart({ provider, stored }: { provider: Provider; stored: Stor
   const may = room.auth.can('providers.manage');
   return (
     <section class="key stack" aria-labelledby={`key-title-${id}`} data-testid={`key-${id}`} data-storage={stored.storage}>
-      <h3 id={`key-title-${id}`}>{plain(what)}</h3>
+      <h3 id={`key-title-${id}`}>
+        {plain(what)} <span class="end">{w.shown(plain(stored.last4))}</span>
+      </h3>
       <Facts
         rows={[
-          [
-            plain(what),
-            <span class="mono">
-              <span aria-hidden="true">{w.value(plain(stored.last4))}</span>
-              <span class="sr">{w.shown(plain(stored.last4))}</span>
-            </span>,
-          ],
           [w.kept, storageWords(name, stored.storage)],
           [w.since, stored.storedAt === null ? null : dayTime(stored.storedAt - offset, now)],
           [w.tested, <Tested stored={stored} at={now + offset} />],
@@ -211,7 +209,7 @@ export function KeyPart({ provider, stored }: { provider: Provider; stored: Stor
                 class="button danger"
                 label={work === 'removing_key' ? w.removing : w.remove}
                 disabled={work !== undefined}
-                title={w.removeTitle(plain(what))}
+                title={w.removeTitle(plain(stored.last4))}
                 no={w.removeKeep}
                 yes={w.remove}
                 onYes={() => void manage.removeKey(id)}

@@ -85,6 +85,7 @@ export function PasteCard({ provider, view, kind }: { provider: Provider; view: 
           aria-describedby="paste-help"
           onInput={(event) => {
             setText(event.currentTarget.value);
+            setError(null);
             setBlocked(false);
           }}
         />

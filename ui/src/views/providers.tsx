@@ -5,6 +5,7 @@ import type { Provider, ProviderStatus } from '../api/wire-provider';
 import { plain } from '../state/plain';
 import type { Outcome } from '../state/manage';
 import { dayTime, since } from '../text';
+import styles from '../styles/providers.css?inline';
 import { w } from '../text/providers';
 import { Confirm } from './confirm';
 import { useRoom } from './context';
@@ -12,11 +13,14 @@ import { lazy } from './lazy';
 import { ErrorNote, Facts, Mark, Page, Skeleton, useNow, type Tone } from './parts';
 import { ProviderState } from './provider-state';
 import { go, Link, loginPath } from './router';
+import { adopt } from './sheet';
 import { bestWay, Prerequisite } from './setup';
 
 const Install = lazy(async () => (await import('./install')).Install, null);
 const InstallButton = lazy(async () => (await import('./install')).InstallButton, null);
 const KeyPart = lazy(async () => (await import('./key')).KeyPart, null);
+
+adopt(styles);
 
 export function Providers() {
   const { providers, manage, auth } = useRoom();
@@ -72,8 +76,8 @@ function ProviderCard({ provider }: { provider: Provider }) {
       {status?.error != null && <p class="note bad">{plain(status.error)}</p>}
       {outcome !== undefined && <OutcomeNote provider={provider} outcome={outcome} />}
       {(missing || status?.tooOld === true || installing !== null) && <Install provider={provider} status={status} />}
-      {manages && (!missing || live) && <Actions provider={provider} status={status} connected={connected} live={live} />}
       {status?.key != null && <KeyPart provider={provider} stored={status.key} />}
+      {manages && (!missing || live) && <Actions provider={provider} status={status} connected={connected} live={live} />}
     </section>
   );
 }
@@ -117,11 +121,6 @@ function Actions({ provider, status, connected, live }: ActionsProps) {
   const starting = slot.busy.value === 'starting';
   const tooOld = status?.tooOld === true;
   const installing = manage.installs.slot(id).login.value?.view.active === true;
-  const others = () => {
-    slot.afresh.value = true;
-    slot.others.value = true;
-    go(loginPath(id));
-  };
   const verify = (
     <button
       type="button"
@@ -139,6 +138,22 @@ function Actions({ provider, status, connected, live }: ActionsProps) {
       <Link to={loginPath(id)} class="button primary wide" data-testid={`continue-${id}`}>
         {w.goOn}
       </Link>
+    );
+  }
+  const others = () => {
+    slot.afresh.value = true;
+    slot.others.value = true;
+    go(loginPath(id));
+  };
+  // Its key has buttons of its own.
+  if (connected && status?.key != null && (status.account === null || status.method === 'api_key' || status.method === 'oauth_token')) {
+    return (
+      <>
+        <button type="button" class="quiet middle" data-testid={`others-${id}`} onClick={others}>
+          {w.instead}
+        </button>
+        {update && <div class="buttons">{update}</div>}
+      </>
     );
   }
   if (connected) {

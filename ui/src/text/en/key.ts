@@ -6,7 +6,7 @@ export const key = {
   use: 'Use an API key',
   useText: 'For use that is billed by the provider for each request.',
   label: (name: string) => `Key for ${name}`,
-  looksLike: (formats: string) => `It looks like ${formats}.`,
+  looksLike: (formats: string) => `Looks like: ${formats}`,
   or: ' or ',
   endsIn: (last4: string) => `Ends in ${last4}`,
   once: 'Type it once: nobody sees it again, here or elsewhere.',
@@ -16,13 +16,12 @@ export const key = {
   saving: 'Saving…',
   cancel: 'Do not save',
   badFormat: (formats: string | null) =>
-    formats === null ? 'Copy the whole key again.' : `A key looks like ${formats}. Copy the whole of it again.`,
+    formats === null ? 'Copy the whole key again.' : `Copy the whole of it again. It looks like: ${formats}`,
   replaceAsk: (name: string) => `The key takes the place of the account that ${name} is signed in with.`,
   replaceText: 'That account is signed out on this Room. You can sign in again later.',
   replaceYes: 'Sign out, and use the key',
   replaceNo: 'Keep the account',
 
-  value: (last4: string) => `…${last4}`,
   shown: (last4: string) => `ends in ${last4}`,
   kept: 'Kept',
   storages: {
@@ -41,7 +40,7 @@ export const key = {
   replace: 'Replace',
   remove: 'Remove',
   removing: 'Removing…',
-  removeTitle: (what: string) => `Remove this ${what}?`,
+  removeTitle: (last4: string) => `Remove the key that ends in ${last4}?`,
   removeText: (name: string) => `Your Room forgets it. ${name} itself still accepts it until you end it there.`,
   removeKeep: 'Keep it',
   injected: 'It came with the Room’s settings. To remove it, take it out there and restart the Room.',

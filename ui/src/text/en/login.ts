@@ -20,7 +20,7 @@ export const login = {
       'You open a link and sign in. On a phone the last page does not load: you copy its address and paste it here.',
   } as Record<string, string>,
   tokenNote: 'Makes a long-lived token. Your Room keeps it and gives it to the programs it starts.',
-  email: 'E-mail address (if your organisation asks for it)',
+  email: 'Work e-mail (optional)',
   stillConnected: (name: string) => `${name} is connected now. That sign-in stays until the new one is complete.`,
   joined: (time: string, by: string | null) =>
     by === null ? `This sign-in was started at ${time}.` : `This sign-in was started at ${time} by ${by}.`,
@@ -55,7 +55,7 @@ export const login = {
   pasteTitle: '2. Paste the code you get',
   pasteLabel: 'Code from the sign-in page',
   callbackText: (address: string) =>
-    `At the end your browser goes to an address that begins with ${address}. On a phone, or on another computer than your Room’s, it cannot open that page. That is expected.`,
+    `Sign in there. The last page begins with ${address} and does not load on a phone, or anywhere but on your Room’s own machine. That is expected: you need its address.`,
   callbackTitle: '2. Paste the address you land on',
   callbackSteps: [
     'Tap the address bar of the page that did not load.',
@@ -63,7 +63,7 @@ export const login = {
     'Come back here and paste it.',
   ],
   callbackLabel: 'Address of the page that did not load',
-  callbackLocal: 'If the last page does load, you are done: this screen finishes by itself.',
+  callbackLocal: 'If it does load, you are done: this screen finishes by itself.',
   pasteButton: 'Paste',
   pasteHelp: 'Spaces and line breaks are removed for you.',
   pasteBlocked: 'Your browser did not allow it. Hold the field and choose Paste.',

@@ -23,6 +23,7 @@ export const providers = {
   lapsed: 'It has ended. Sign in again.',
   updateAvailable: 'A newer version is ready.',
   others: 'Other ways to sign in',
+  instead: 'Sign in with an account instead',
   othersOrKey: 'Other ways, or an API key',
   connect: (name: string) => `Connect ${name}`,
   starting: 'Starting…',
