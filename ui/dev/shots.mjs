@@ -78,6 +78,30 @@ const SCREENS = {
       await page.goto(`${base}/`);
       await page.waitForSelector(id('needs-you'));
       await page.waitForSelector(id('room-card'));
+      await page.waitForSelector(id('recent-card'));
+    },
+  },
+  'overview-below': {
+    async go(page) {
+      await say({ codexStatus: IN, claudeStatus: { ...IN, method: 'claude.ai', plan: 'Pro' } });
+      await page.goto(`${base}/`);
+      await page.waitForSelector(id('recent-card'));
+      await page.click(id('tab-providers'));
+      await page.click(id('again-codex'));
+      await page.click(id('start'));
+      await page.click(id('cancel'));
+      await page.waitForSelector(id('canceled'));
+      await page.click(id('tab-overview'));
+      await page.waitForTimeout(13_000);
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    },
+  },
+  'overview-busy': {
+    async go(page) {
+      await say({ load: 4.4, codexStatus: { ...OUT, tooOld: true, version: '0.99.0' }, claudeStatus: { installed: false, version: null } });
+      await page.goto(`${base}/`);
+      await page.waitForSelector(id('recent-card'));
+      await page.waitForTimeout(9_000);
     },
   },
   'overview-fine': {

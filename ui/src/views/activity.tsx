@@ -111,7 +111,7 @@ function Row({ event, offset }: { event: Event; offset: number }) {
 }
 
 /** A provider by its name, a sign-in service by its host, anything else as it is called. */
-function targetName(target: string | null): string {
+export function targetName(target: string | null): string {
   const row = useRoom().providers.table.value?.find(({ id }) => id === target);
   return plain(row?.name ?? parseUrl(target ?? '')?.host ?? target ?? '');
 }

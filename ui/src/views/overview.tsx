@@ -1,10 +1,13 @@
-// Is my Room fine, does it need me.
+// Is my Room fine, does it need me; below, and loaded after it: what happened.
 
 import { since, t } from '../text';
 import { useRoom } from './context';
+import { lazy } from './lazy';
 import { ErrorNote, Facts, Mark, Page, Skeleton, useNow } from './parts';
 import { ProviderState } from './provider-state';
 import { Link, loginPath } from './router';
+
+const More = lazy(async () => (await import('./overview-more')).OverviewMore);
 
 export function Overview() {
   const room = useRoom();
@@ -16,8 +19,11 @@ export function Overview() {
       ) : (
         <NeedsYou />
       )}
-      <RoomCard />
-      <ProvidersCard />
+      <div class="flow">
+        <RoomCard />
+        <ProvidersCard />
+        <More />
+      </div>
     </Page>
   );
 }

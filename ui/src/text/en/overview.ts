@@ -1,0 +1,23 @@
+// The words of the lower half of the first page: the machine, and what happened last.
+
+export const overview = {
+  machine: 'Machine',
+  cpu: 'CPU load',
+  memory: 'Memory',
+  disk: 'Disk',
+  load: (load: string, cores: number) => (cores === 1 ? `${load} on 1 core` : `${load} on ${cores} cores`),
+  ofTotal: (used: string, total: string) => `${used} of ${total}`,
+  free: (free: string) => `${free} free`,
+  own: (memory: string | null, data: string | null) =>
+    [memory === null ? null : `The Room itself holds ${memory} of memory`, data === null ? null : `${memory === null ? 'The Room’s data takes' : 'its data takes'} ${data}`]
+      .filter((part) => part !== null)
+      .join(', ') + '.',
+  full: 'Nearly full',
+  busy: 'Very busy',
+  chart: (name: string, now: string, low: string, high: string) =>
+    `${name}: ${now} now, between ${low} and ${high} in the last minutes`,
+  unknown: 'This machine does not tell.',
+  recent: 'Last activity',
+  all: 'Show all',
+  none: 'Nothing has happened yet.',
+};
