@@ -1,3 +1,4 @@
 import { overview as en } from './en/overview';
+import { words } from './words';
 
-export const w: typeof en = en;
+export const w = words('overview', en);

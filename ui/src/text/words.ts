@@ -1,6 +1,6 @@
 // Which language is spoken, and the one way to a catalogue's words.
 //
-// English comes with each page; German is two files, loaded before anything is drawn where it is wanted.
+// English comes with each page; German is three files, loaded before anything is drawn where it is wanted.
 // A catalogue is one object for as long as the page lives: a change of language fills it anew.
 
 import { signal } from '@preact/signals';
@@ -27,7 +27,7 @@ export function words<T extends object>(name: string, en: T): T {
 /** Turns to a language; one that cannot be loaded leaves it as it is. */
 export async function speak(next: Language): Promise<void> {
   try {
-    others = next === 'en' ? {} : Object.assign({}, ...(await Promise.all([import('./de'), import('./de/pages')])).map((part) => part.de));
+    others = next === 'en' ? {} : Object.assign({}, ...(await Promise.all([import('./de'), import('./de/pages'), import('./de/signins')])).map((part) => part.de));
   } catch {
     return;
   }

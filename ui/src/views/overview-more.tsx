@@ -5,7 +5,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { createActivity } from '../state/activity';
 import { createMachine, line, type Machine as State, type Sample } from '../state/machine';
 import { plain } from '../state/plain';
-import { dayTime, t } from '../text';
+import { dayTime, formatNumber } from '../text';
 import { w } from '../text/overview';
 import styles from '../styles/overview.css?inline';
 import { sentenceOf, targetName, toneOf, whoOf } from './activity';
@@ -29,8 +29,7 @@ export function OverviewMore() {
   );
 }
 
-const percent = new Intl.NumberFormat(t.lang, { style: 'percent', maximumFractionDigits: 0 });
-const small = new Intl.NumberFormat(t.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const percent = (part: number) => formatNumber(part, { style: 'percent', maximumFractionDigits: 0 });
 
 /** "3.9 GB", by powers of 1024, as the programs of the machine count. */
 export function bytes(count: number): string {
@@ -39,8 +38,7 @@ export function bytes(count: number): string {
   let unit = 0;
   for (; value >= 1000 && unit < units.length - 1; unit += 1) value /= 1024;
   const digits = value < 10 && unit > 0 ? 1 : 0;
-  const options = { style: 'unit', unit: units[unit] as string, unitDisplay: 'short', maximumFractionDigits: digits } as const;
-  return new Intl.NumberFormat(t.lang, options).format(value);
+  return formatNumber(value, { style: 'unit', unit: units[unit] as string, unitDisplay: 'short', maximumFractionDigits: digits });
 }
 
 /** From here on a disk or a memory counts as nearly full, and a load as too much. */
@@ -65,13 +63,12 @@ function Machine() {
   const { cpu, memory } = samples.at(-1) ?? { cpu: null, memory: null };
   const disk = now.diskBytes === null || now.diskFreeBytes === null || now.diskBytes <= 0 ? null : 1 - now.diskFreeBytes / now.diskBytes;
   const unknown = cpu === null && memory === null && disk === null;
-  const own = [now.residentBytes, now.roomBytes].map((count) => (count === null ? null : bytes(count)));
   return (
     <section class={live ? 'card machine' : 'card machine old'} aria-labelledby="machine" data-testid="machine-card">
       <h2 id="machine">{w.machine}</h2>
       {unknown && <p class="muted">{w.unknown}</p>}
       {cpu !== null && (
-        <Figure name={w.cpu} part={cpu} warn={cpu >= BUSY ? w.busy : null} about={w.load(small.format(now.load ?? 0), now.cores ?? 1)} testid="cpu">
+        <Figure name={w.cpu} part={cpu} warn={cpu >= BUSY ? w.busy : null} about={w.load(formatNumber(now.load ?? 0, { minimumFractionDigits: 2, maximumFractionDigits: 2 }), now.cores ?? 1)} testid="cpu">
           <Plot name={w.cpu} samples={samples} of="cpu" />
         </Figure>
       )}
@@ -94,7 +91,9 @@ function Machine() {
           </svg>
         </Figure>
       )}
-      {(own[0] ?? own[1]) != null && <p class="hint">{w.own(own[0] ?? null, own[1] ?? null)}</p>}
+      <p class="hint">
+        {now.residentBytes !== null && w.ownMemory(bytes(now.residentBytes))} {now.roomBytes !== null && w.ownData(bytes(now.roomBytes))}
+      </p>
     </section>
   );
 }
@@ -116,7 +115,7 @@ function Figure({ name, part, about, warn, testid, children }: FigureProps) {
         <span class="hint block">{warn === null ? about : <Mark tone="wait">{warn}</Mark>}</span>
       </span>
       {children}
-      <strong>{percent.format(part)}</strong>
+      <strong>{percent(part)}</strong>
     </div>
   );
 }
@@ -130,7 +129,7 @@ function Plot({ name, samples, of }: { name: string; samples: Sample[]; of: 'cpu
   // A load above all cores must not leave the picture.
   const scale = Math.max(1, ...values);
   const path = line(samples, of, scale, WIDTH, HEIGHT);
-  const [low, high, now] = [Math.min(...values), Math.max(...values), values.at(-1) ?? 0].map((value) => percent.format(value));
+  const [low, high, now] = [Math.min(...values), Math.max(...values), values.at(-1) ?? 0].map((value) => percent(value));
   return (
     <svg
       class="plot"

@@ -1,7 +1,6 @@
 // The words of getting a provider's program onto the Room, and of keeping it up to date.
 
 export const install = {
-  title: (name: string) => `Get ${name} onto this Room`,
   missing: (name: string) => `The ${name} program is not installed on this Room.`,
   tooOld: (name: string, version: string | null) =>
     version === null
@@ -14,7 +13,6 @@ export const install = {
   yourself: 'Install it yourself',
   updateYourself: 'Update it yourself',
   command: 'Run this on the Room’s machine, then check again:',
-  askOwner: 'An owner or admin of this Room can install it.',
   checkAgain: 'Check again',
   checking: 'Checking…',
 
@@ -28,7 +26,6 @@ export const install = {
   done: (name: string) => `${name} is installed.`,
   doneVersion: (name: string, version: string) => `${name} ${version} is installed.`,
   canceled: 'Cancelled. Nothing was installed.',
-  again: 'Try again',
   copyDetails: 'Copy details',
   notInstallable: (name: string) => `Your Room has no ${name} for this kind of machine.`,
 
@@ -48,10 +45,6 @@ export const install = {
     cannot_store: () => ({
       title: 'Your Room could not store the program.',
       next: 'Free some space or check who may write to the Room’s data directory, then try again.',
-    }),
-    not_found: (name: string) => ({
-      title: `The download of ${name} is not where it should be.`,
-      next: 'Try again later, or install it yourself with the command below.',
     }),
     launch_failed: (name: string) => ({
       title: `${name} was downloaded but does not start on this machine.`,

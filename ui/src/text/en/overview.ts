@@ -8,10 +8,8 @@ export const overview = {
   load: (load: string, cores: number) => (cores === 1 ? `${load} on 1 core` : `${load} on ${cores} cores`),
   ofTotal: (used: string, total: string) => `${used} of ${total}`,
   free: (free: string) => `${free} free`,
-  own: (memory: string | null, data: string | null) =>
-    [memory === null ? null : `The Room itself holds ${memory} of memory`, data === null ? null : `${memory === null ? 'The Room’s data takes' : 'its data takes'} ${data}`]
-      .filter((part) => part !== null)
-      .join(', ') + '.',
+  ownMemory: (memory: string) => `The Room itself holds ${memory} of memory.`,
+  ownData: (data: string) => `Its data takes ${data}.`,
   full: 'Nearly full',
   busy: 'Very busy',
   chart: (name: string, now: string, low: string, high: string) =>
