@@ -63,6 +63,12 @@ function codexIn(name: string) {
   return readStatus(head);
 }
 
+test('an install is a session too', () => {
+  const view = login.readSession(json('session-install'));
+  expect(view).toMatchObject({ method: 'install', step: 'launching', active: true, acceptsRaw: false, verificationUrl: null });
+  expect(view?.lines.at(-1)?.text).toMatch(/^Downloaded 40 of 98 MB/u);
+});
+
 test('the table and the statuses are read', () => {
   const rows = wire.readProviders(json('providers')).map(readProvider);
   expect(rows.map((row) => row.id)).toEqual(['codex', 'claude']);

@@ -137,8 +137,8 @@ export function whoOf(actor: Actor | null): string {
   return name === null ? w.who(w.someone, device) : w.who(plain(name), device);
 }
 
-const ENDS = ['access.sign_out', 'access.end_session', 'access.revoke', 'access.backchannel_logout', 'provider.cancel', 'provider.disconnect', 'instance.stop'];
-const BEGINS = ['provider.connect', 'provider.input', 'access.pair'];
+const ENDS = ['access.sign_out', 'access.end_session', 'access.revoke', 'access.backchannel_logout', 'provider.cancel', 'provider.disconnect', 'provider.remove_key', 'instance.stop'];
+const BEGINS = ['provider.connect', 'provider.input', 'provider.answer', 'provider.install', 'access.pair'];
 
 export function toneOf({ action, outcome, detail }: Event): Tone {
   if (outcome === 'intent' || outcome === 'unknown') return 'wait';

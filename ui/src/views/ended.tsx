@@ -16,7 +16,7 @@ import { CopyButton } from './copy';
 import { Install } from './install';
 import { storageWords } from './key';
 import { Mark } from './parts';
-import { StartError } from './start-error';
+import { StartError } from './refusal';
 import { Link } from './router';
 
 interface EndedProps {

@@ -12,7 +12,8 @@ import styles from '../styles/install.css?inline';
 import { useRoom } from './context';
 import { Command, CopyButton } from './copy';
 import { Output } from './output';
-import { ErrorNote, Mark } from './parts';
+import { Mark } from './parts';
+import { Refusal } from './refusal';
 import { adopt } from './sheet';
 import { StepBar } from './steps';
 
@@ -62,7 +63,7 @@ function Offer({ provider, status, told }: InstallProps & { told: boolean }) {
           {w.notInstallable(name)}
         </p>
       ) : (
-        error !== null && <ErrorNote error={error} testid={`install-error-${id}`} />
+        error !== null && <Refusal provider={provider} error={error} testid={`install-error-${id}`} />
       )}
       {can && (
         <>
@@ -152,14 +153,14 @@ function Running({ provider, view, reached }: { provider: Provider; view: Sessio
       <StepBar steps={w.steps} reached={step} broken={false} label={w.stepsLabel} />
       {all !== undefined && <progress value={Number(done)} max={Number(all)} aria-label={w.steps[0]} />}
       <p class="hint" data-testid={`progress-${id}`}>
-        {newest === '' ? w.starting : newest}
+        {done !== undefined && all !== undefined ? w.downloaded(done, all) : newest === '' ? w.starting : newest}
       </p>
       {slot.login.value?.joined && view.startedAt !== null && (
         <p class="hint">
           {w.joined(dayTime(view.startedAt - room.clockOffset.value, room.now()), view.startedBy === null ? null : plain(view.startedBy))}
         </p>
       )}
-      {slot.error.value !== null && <ErrorNote error={slot.error.value} testid={`install-error-${id}`} />}
+      {slot.error.value !== null && <Refusal provider={provider} error={slot.error.value} testid={`install-error-${id}`} />}
       <button
         type="button"
         class="quiet bad cancel"

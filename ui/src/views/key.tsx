@@ -10,8 +10,9 @@ import { w } from '../text/key';
 import { pasteText } from './clipboard';
 import { Confirm } from './confirm';
 import { useRoom } from './context';
-import { ErrorNote, errorWords, Facts, Mark, useNow, type Tone } from './parts';
+import { errorWords, Facts, Mark, useNow, type Tone } from './parts';
 import { canPaste } from './paste-policy';
+import { Refusal } from './refusal';
 import styles from '../styles/key.css?inline';
 import { adopt } from './sheet';
 
@@ -143,7 +144,7 @@ export function KeyForm({ provider, onDone, onLeave }: { provider: Provider; onD
         </div>
       ) : (
         <>
-          {error !== null && !badFormat && <ErrorNote error={error} testid="key-error" />}
+          {error !== null && !badFormat && <Refusal provider={provider} error={error} testid="key-error" />}
           <div class="apart">
             <button type="button" class="button" data-testid="key-leave" disabled={saving} onClick={leave}>
               {w.cancel}

@@ -12,6 +12,7 @@ import { useRoom } from './context';
 import { lazy } from './lazy';
 import { ErrorNote, Facts, Mark, Page, Skeleton, useNow, type Tone } from './parts';
 import { ProviderState } from './provider-state';
+import { Refusal } from './refusal';
 import { go, Link, loginPath } from './router';
 import { adopt } from './sheet';
 import { bestWay, Prerequisite } from './setup';
@@ -221,7 +222,7 @@ function OutcomeNote({ provider, outcome }: { provider: Provider; outcome: Outco
     if (words !== null) say(words.text);
   }, [outcome]);
   if (outcome.kind === 'error') {
-    return <ErrorNote error={outcome.error} retry={() => manage.dismiss(id)} testid={`outcome-${id}`} />;
+    return <Refusal provider={provider} error={outcome.error} retry={() => manage.dismiss(id)} testid={`outcome-${id}`} />;
   }
   if (words === null) return null;
   return (

@@ -160,7 +160,7 @@ test.each([
 
 const ACTIONS = [
   'access.sign_in access.sign_out access.pair access.redeem access.end_session access.revoke access.backchannel_logout access.refused',
-  'provider.connect provider.input provider.cancel provider.disconnect provider.verify provider.finished',
+  'provider.connect provider.input provider.cancel provider.disconnect provider.verify provider.finished provider.answer provider.install provider.installed provider.set_key provider.remove_key',
   'instance.start instance.stop instance.backup instance.wipe instance.keys',
 ]
   .join(' ')

@@ -1,6 +1,7 @@
 // Before the first tap: the best way in, with what has to be true for it, and the others quietly.
 
 import { useRef, useState } from 'preact/hooks';
+import type { ApiError } from '../api/client';
 import type { Method, Provider } from '../api/wire-provider';
 import { plain } from '../state/plain';
 import { w as keyWords } from '../text/key';
@@ -9,7 +10,7 @@ import { useRoom } from './context';
 import { Install } from './install';
 import { KeyForm, KeyPart } from './key';
 import { ErrorNote, Icon, Skeleton } from './parts';
-import { StartError } from './start-error';
+import { AT_EMAIL, StartError } from './refusal';
 import { bestWay, Prerequisite } from './setup';
 
 export function Start({ provider }: { provider: Provider }) {
@@ -88,7 +89,14 @@ export function Start({ provider }: { provider: Provider }) {
           </summary>
           <ul class="rows">
             {others.map((method) => (
-              <Way key={method.id} provider={provider} method={method} disabled={starting || status?.tooOld === true} start={start} />
+              <Way
+                key={method.id}
+                provider={provider}
+                method={method}
+                error={error !== null && tried.current === method.id && AT_EMAIL.includes(error.code) ? error : null}
+                disabled={starting || status?.tooOld === true}
+                start={start}
+              />
             ))}
             {provider.keys.length > 0 && <KeyWay provider={provider} has={stored !== null} />}
           </ul>
@@ -106,11 +114,13 @@ export function Start({ provider }: { provider: Provider }) {
 interface WayProps {
   provider: Provider;
   method: Method;
+  /** What is wrong with the e-mail address. */
+  error: ApiError | null;
   disabled: boolean;
   start: (method: Method, email?: string) => void;
 }
 
-function Way({ provider, method, disabled, start }: WayProps) {
+function Way({ provider, method, error, disabled, start }: WayProps) {
   const [email, setEmail] = useState('');
   const field = `email-${provider.id}-${method.id}`;
   const about = method.note === null ? (method.yieldsToken ? w.tokenNote : w.kinds[method.kind]) : plain(method.note);
@@ -138,8 +148,13 @@ function Way({ provider, method, disabled, start }: WayProps) {
               autocomplete="email"
               inputmode="email"
               value={email}
+              aria-invalid={error !== null}
+              aria-describedby={`${field}-help`}
               onInput={(event) => setEmail(event.currentTarget.value)}
             />
+            <span id={`${field}-help`} class="hint bad block" data-testid="email-error">
+              {error !== null && (error.code === 'email_needed' ? w.emailNeeded : w.badEmail)}
+            </span>
           </span>
         )}
         <button type="submit" class="button" data-testid={`method-${method.id}`} disabled={disabled}>

@@ -19,6 +19,20 @@ export const ended: typeof en = {
 
   canceledTitle: 'Abgebrochen. Nichts wurde gespeichert.',
   canceledText: 'Eine frühere Anmeldung ist, wie sie war.',
+  showSession: 'Diese Anmeldung zeigen',
+  refusals: {
+    login_running: (name) => `Eine Anmeldung bei ${name} ist offen. Schließen Sie sie erst ab oder brechen Sie sie ab.`,
+    sign_in_open: (name) => `Eine Anmeldung bei ${name} ist offen. Schließen Sie sie erst ab oder brechen Sie sie ab.`,
+    install_running: (name) => `${name} wird gerade installiert. Warten Sie, bis es da ist.`,
+    session_over: () => 'Sie ist inzwischen zu Ende. Beginnen Sie neu.',
+    unknown_method: () => 'Ihr Room bietet diesen Weg nicht mehr an. Laden Sie die Seite neu.',
+    unknown_provider: () => 'Ihr Room kennt ihn nicht mehr. Laden Sie die Seite neu.',
+    key_not_stored: () => 'Schaffen Sie Platz oder prüfen Sie, wer dort schreiben darf, und versuchen Sie es dann erneut.',
+    key_not_removed: () => 'Er ist noch da. Versuchen Sie es erneut.',
+    key_injected: () => 'Nehmen Sie ihn aus den Einstellungen des Rooms und starten Sie den Room neu.',
+    not_installable: () => 'Installieren Sie es selbst und prüfen Sie dann erneut.',
+    stopping: () => 'Warten Sie, bis er wieder da ist, und versuchen Sie es dann erneut.',
+  },
   exit: (code) => `Exit-Code ${code}`,
   beginning: 'Startet…',
 

@@ -20,6 +20,7 @@ export const install: typeof en = {
   steps: ['Herunterladen', 'Auspacken', 'Prüfen, ob es läuft'],
   stepSaid: (index, label) => `Schritt ${index} von 3: ${label}`,
   running: (name, version) => (version === null ? `${name} wird installiert` : `${name} ${version} wird installiert`),
+  downloaded: (done, all) => `${done} von ${all} MB geladen`,
   joined: (time, by) => (by === null ? `Gestartet um ${time}.` : `Gestartet um ${time} von ${by}.`),
   cancel: 'Abbrechen',
   cancelling: 'Bricht ab…',

@@ -20,6 +20,8 @@ export const login: typeof en = {
   },
   tokenNote: 'Erzeugt ein langlebiges Token. Ihr Room bewahrt es auf und gibt es den Programmen, die er startet.',
   email: 'Dienstliche E-Mail (freiwillig)',
+  emailNeeded: 'Diese Anmeldung braucht Ihre E-Mail-Adresse.',
+  badEmail: 'Schreiben Sie die ganze Adresse, etwa ada@example.com.',
   stillConnected: (name) => `${name} ist verbunden. Diese Anmeldung bleibt, bis die neue fertig ist.`,
   joined: (time, by) => (by === null ? `Diese Anmeldung wurde um ${time} gestartet.` : `Diese Anmeldung wurde um ${time} von ${by} gestartet.`),
 

@@ -21,6 +21,21 @@ export const ended = {
 
   canceledTitle: 'Cancelled. Nothing was stored.',
   canceledText: 'An earlier sign-in, if there was one, is as it was.',
+  showSession: 'Show that sign-in',
+  /** What to do next after a request that was refused. */
+  refusals: {
+    login_running: (name: string) => `A sign-in to ${name} is open. Finish or cancel it first.`,
+    sign_in_open: (name: string) => `A sign-in to ${name} is open. Finish or cancel it first.`,
+    install_running: (name: string) => `${name} is being installed. Wait until it is there.`,
+    session_over: () => 'It has ended meanwhile. Start again.',
+    unknown_method: () => 'Your Room does not offer this way any more. Reload the page.',
+    unknown_provider: () => 'Your Room does not know it any more. Reload the page.',
+    key_not_stored: () => 'Free some space or check who may write there, then try again.',
+    key_not_removed: () => 'It is still there. Try again.',
+    key_injected: () => 'Take it out of the Room’s settings and restart the Room.',
+    not_installable: () => 'Install it yourself, then check again.',
+    stopping: () => 'Wait until it is back, then try again.',
+  } as Record<string, (name: string) => string>,
   exit: (code: number) => `Exit code ${code}`,
   beginning: 'Starting…',
 

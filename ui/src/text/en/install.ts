@@ -20,6 +20,7 @@ export const install = {
   steps: ['Download', 'Unpack', 'Check that it runs'],
   stepSaid: (index: number, label: string) => `Step ${index} of 3: ${label}`,
   running: (name: string, version: string | null) => (version === null ? `Installing ${name}` : `Installing ${name} ${version}`),
+  downloaded: (done: string, all: string) => `Downloaded ${done} of ${all} MB`,
   joined: (time: string, by: string | null) => (by === null ? `Started at ${time}.` : `Started at ${time} by ${by}.`),
   cancel: 'Cancel',
   cancelling: 'Cancelling…',

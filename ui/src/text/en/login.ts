@@ -21,6 +21,8 @@ export const login = {
   } as Record<string, string>,
   tokenNote: 'Makes a long-lived token. Your Room keeps it and gives it to the programs it starts.',
   email: 'Work e-mail (optional)',
+  emailNeeded: 'This sign-in needs your e-mail address.',
+  badEmail: 'Write the whole address, like ada@example.com.',
   stillConnected: (name: string) => `${name} is connected now. That sign-in stays until the new one is complete.`,
   joined: (time: string, by: string | null) =>
     by === null ? `This sign-in was started at ${time}.` : `This sign-in was started at ${time} by ${by}.`,
