@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -16,7 +16,7 @@ use crate::login::{Ending, Input};
 use crate::manager::{Handed, Inner, Live};
 use crate::paste::Paste;
 use crate::process::Exit;
-use crate::provider::{Method, Provider};
+use crate::provider::{Method, Provider, Yields};
 use crate::pty::{Terminal, open_terminal};
 use crate::scan::{Event, Scanner};
 use crate::screen::Size;
@@ -59,9 +59,15 @@ pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
     match launch(&inner, &live, &provider, &method, program, &plan).await {
         Ok(terminal) => {
             inner.apply(&live, Input::Launched);
-            let exit = Drive::new(&inner, &live, &provider, terminal).run(&mut handed).await;
-            if let Some(exit) = exit {
-                settle(&inner, &live, &provider, &plan, exit).await;
+            let ended = Drive::new(&inner, &live, &provider, terminal).run(&mut handed).await;
+            if let Some((exit, token)) = ended {
+                inner.apply(&live, Input::Exited(exit));
+                if live.is_active() {
+                    match method.yields {
+                        Yields::SignIn => settle(&inner, &live, &provider, &plan).await,
+                        Yields::Token => settle_token(&inner, &live, &provider, token).await,
+                    }
+                }
             }
         }
         Err((code, detail)) => inner.apply(&live, Input::NotLaunched(code, detail)),
@@ -95,18 +101,23 @@ async fn launch(
         .map_err(|error| (FailureCode::LaunchFailed, error.to_string()))
 }
 
-/// The program ended by itself: ask its own status command, keep the credentials, ask again.
-async fn settle(
+/// The program ended well: keep the token that it printed, if it then counts as signed in with it.
+async fn settle_token(
     inner: &Inner,
     live: &Arc<Live>,
-    provider: &Arc<Provider>,
-    plan: &Plan,
-    exit: Exit,
+    provider: &Provider,
+    token: Option<SecretString>,
 ) {
-    inner.apply(live, Input::Exited(exit));
-    if !live.is_active() {
-        return;
-    }
+    // It ends just as well when it printed none.
+    let kept = match token {
+        Some(token) => inner.keep_token(provider, &token, live.id).await,
+        None => Ok(false),
+    };
+    inner.apply(live, Input::Answered(kept));
+}
+
+/// The program ended well: ask its own status command, keep the credentials, ask again.
+async fn settle(inner: &Inner, live: &Arc<Live>, provider: &Arc<Provider>, plan: &Plan) {
     if plan.moved_to().is_some() {
         // From here to the rename a cancel still means that nothing was stored.
         let asked = tokio::select! {
@@ -145,6 +156,8 @@ struct Drive<'a> {
     stuck_at: Option<Instant>,
     /// When Enter follows the pasted text.
     enter_at: Option<Instant>,
+    /// The long-lived token that it printed.
+    token: Option<SecretString>,
     /// A pasted address that is being opened.
     opening: Option<Opening>,
     seen_link: bool,
@@ -164,13 +177,18 @@ impl<'a> Drive<'a> {
             settle_at: None,
             stuck_at: Some(Instant::now() + STUCK),
             enter_at: None,
+            token: None,
             opening: None,
             seen_link: false,
         }
     }
 
-    /// Until the program is gone: its exit, or nothing when it was ended from outside.
-    async fn run(mut self, handed: &mut mpsc::Receiver<Handed>) -> Option<Exit> {
+    /// Until the program is gone: its exit, and the token it printed; nothing when it was ended
+    /// from outside.
+    async fn run(
+        mut self,
+        handed: &mut mpsc::Receiver<Handed>,
+    ) -> Option<(Exit, Option<SecretString>)> {
         let timeout = Instant::now() + self.inner.limits().timeout;
         let mut buffer = vec![0; 16 * 1024];
         let mut exit = None;
@@ -195,7 +213,10 @@ impl<'a> Drive<'a> {
                         self.inner.apply(self.live, Input::NotTaken(why));
                     }
                 }
-                ending = self.live.ending() => return self.end(ending).await,
+                ending = self.live.ending() => {
+                    self.end(ending).await;
+                    return None;
+                }
                 () = sleep_until(next) => {
                     let now = Instant::now();
                     if now >= timeout {
@@ -213,11 +234,11 @@ impl<'a> Drive<'a> {
         self.flush();
         // The launcher ends what the program left behind; nobody waits longer than it may take.
         let _ = tokio::time::timeout(GONE, self.terminal.gone()).await;
-        exit
+        exit.map(|exit| (exit, self.token))
     }
 
     /// Ends the whole tree and waits until it is gone.
-    async fn end(mut self, ending: Ending) -> Option<Exit> {
+    async fn end(mut self, ending: Ending) {
         self.inner.apply(self.live, Input::Ending(ending));
         self.terminal.stop();
         let mut buffer = vec![0; 16 * 1024];
@@ -239,7 +260,6 @@ impl<'a> Drive<'a> {
         drop(self.terminal);
         self.inner.sweep(self.live.id).await;
         self.inner.apply(self.live, Input::Gone);
-        None
     }
 
     async fn feed(&mut self, bytes: &[u8]) {

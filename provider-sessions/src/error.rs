@@ -31,6 +31,35 @@ pub enum SessionError {
         /// Why no scratch home can be used.
         reason: InPlaceReason,
     },
+    /// A sign-in runs, and what is asked for would cross it.
+    #[error("a sign-in is open; finish or cancel it first")]
+    SignInOpen,
+    /// The provider takes no key.
+    #[error("this provider takes no key")]
+    NoKeys,
+    /// What was given is no key of this provider.
+    #[error("that is no key for {name}: one looks like {formats}")]
+    BadKey {
+        /// The provider's name.
+        name: String,
+        /// What its keys look like.
+        formats: String,
+    },
+    /// A key could not be stored; nothing changed.
+    #[error("the key was not stored: {reason}")]
+    KeyNotStored {
+        /// Why, as a fragment.
+        reason: String,
+    },
+    /// A key would not go.
+    #[error("the key is still there: {reason}")]
+    KeyNotRemoved {
+        /// Why, as a fragment.
+        reason: String,
+    },
+    /// The key comes from the server's settings, and would be back at the next start.
+    #[error("this key comes from the settings of the server; take it away there")]
+    KeyFromSettings,
     /// The sign-in is over.
     #[error("this sign-in is over")]
     Over,

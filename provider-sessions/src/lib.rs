@@ -11,6 +11,7 @@ mod home;
 mod http;
 #[cfg(feature = "install")]
 mod install;
+pub mod key;
 pub mod launcher;
 mod login;
 pub mod manager;
@@ -32,6 +33,7 @@ pub use failure::{Failure, FailureCode};
 pub use home::InPlaceReason;
 #[cfg(feature = "install")]
 pub use install::InstallSettings;
+pub use key::{HeldKey, InMemory, KeyChecked, KeyKeeper, KeyStatus};
 pub use launcher::{Launcher, Spec, run_launcher_if_asked};
 pub use manager::{ConnectOptions, Connected, Disconnected, Observer, SessionManager, Settings};
 pub use paste::{Paste, PasteError, clean_paste};

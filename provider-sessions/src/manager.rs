@@ -4,9 +4,11 @@
 mod input;
 #[cfg(feature = "install")]
 mod installs;
+mod keys;
 mod leftovers;
 mod live;
 mod programs;
+mod sign_out;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ use crate::error::SessionError;
 use crate::home;
 #[cfg(feature = "install")]
 use crate::install::InstallSettings;
+use crate::key::KeyKeeper;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
 use crate::provider::Provider;
@@ -57,6 +60,8 @@ pub struct Settings {
     /// How programs are installed.
     #[cfg(feature = "install")]
     pub install: InstallSettings,
+    /// Who keeps keys over a restart.
+    pub keys: Arc<dyn KeyKeeper>,
 }
 
 /// Who is told what changes.
@@ -98,6 +103,8 @@ pub struct Disconnected {
     pub ok: bool,
     /// The credential files that are gone.
     pub removed: Vec<PathBuf>,
+    /// Whether a key that was held for its processes is gone.
+    pub removed_key: bool,
     /// Why it is not signed out.
     pub error: Option<String>,
     /// When it was checked.
@@ -114,6 +121,8 @@ struct Slot {
     latest: Mutex<Option<Arc<Live>>>,
     /// The latest install.
     install: Mutex<Option<Arc<Live>>>,
+    held: Mutex<keys::Held>,
+    version: Mutex<Option<programs::KnownVersion>>,
 }
 
 impl Slot {
@@ -161,6 +170,8 @@ impl SessionManager {
                 asking: tokio::sync::Mutex::default(),
                 latest: Mutex::default(),
                 install: Mutex::default(),
+                held: Mutex::default(),
+                version: Mutex::default(),
             })
             .collect();
         Self(Arc::new(Inner {

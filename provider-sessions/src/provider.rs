@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use home::{Home, HomeStrategy, StoreSetting};
 pub use install::{Archive, Install};
-pub use key::{Key, KeyCheck, KeyStore};
+pub use key::{Key, KeyCheck, KeyStore, StoredKey};
 pub use method::{Method, MethodKind, Yields};
 pub use pattern::Pattern;
 pub use scan::{AnswerRule, FailureRule, LinkRule, ScanRules};

@@ -1,16 +1,19 @@
 //! Whether a provider's program is there and signed in, as the program itself says.
 
+use std::cmp::Ordering;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::key::KeyStatus;
 use crate::launcher::{Launcher, Spec};
 use crate::process::{Output, run};
-use crate::provider::{AccountFile, Provider, StatusCommand};
+use crate::provider::{AccountFile, Install, Provider, StatusCommand, StoredKey};
 use crate::session::SessionId;
 
 /// A status command that takes longer is ended.
@@ -28,16 +31,27 @@ pub struct ProviderStatus {
     pub installed: bool,
     /// The program's version.
     pub version: Option<String>,
+    /// Whether that version is older than any that is known to sign in this way.
+    pub too_old: bool,
+    /// Whether it is older than the tested one, and Room can install that.
+    pub update_available: bool,
     /// What that version means for signing in, when it is not the tested one.
     pub version_note: Option<String>,
-    /// Signed in or not; nothing before the first answer, or when the program gave none.
+    /// Whether it can be used: signed in, or given a key; nothing before the first answer, or when
+    /// the program gave none.
     pub connected: Option<bool>,
+    /// Whether it is signed in by itself, a key that this crate holds left aside.
+    pub signed_in: Option<bool>,
+    /// The key, if there is one.
+    pub key: Option<KeyStatus>,
     /// How it is signed in, in the program's word.
     pub method: Option<String>,
     /// Whose account; whole, so mask it before it is shown.
     pub account: Option<String>,
     /// The account's plan.
     pub plan: Option<String>,
+    /// When the sign-in ends by itself.
+    pub expires_at: Option<Timestamp>,
     /// When the program was asked.
     pub checked_at: Option<Timestamp>,
     /// Why there is no answer.
@@ -55,9 +69,10 @@ pub struct ProviderStatus {
 impl ProviderStatus {
     /// Replaces what an answer speaks of.
     pub(crate) fn take(&mut self, answer: Answer) {
-        let Answer { connected, method, account, plan, error } = answer;
+        let Answer { connected, method, account, plan, expires_at, error } = answer;
         (self.connected, self.method, self.account) = (connected, method, account);
-        (self.plan, self.error) = (plan, error);
+        (self.plan, self.expires_at, self.error) = (plan, expires_at, error);
+        self.signed_in = connected;
         self.checked_at = Some(Timestamp::now());
     }
 }
@@ -69,6 +84,7 @@ pub(crate) struct Answer {
     pub(crate) method: Option<String>,
     pub(crate) account: Option<String>,
     pub(crate) plan: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
     pub(crate) error: Option<String>,
 }
 
@@ -109,7 +125,7 @@ fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answe
                         method: Some(known.method.clone()),
                         account,
                         plan,
-                        error: None,
+                        ..Answer::default()
                     }
                 }
                 (Some(_), None) if signed_out.is_match(&text) => {
@@ -118,7 +134,7 @@ fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answe
                 _ => Answer::unknown(last_line(&text)),
             }
         }
-        StatusCommand::Json { connected, method, email, plan, .. } => {
+        StatusCommand::Json { connected, method, email, plan, expires, .. } => {
             let Ok(answer) = serde_json::from_str::<Value>(&output.stdout) else {
                 return Answer::unknown(last_line(&format!(
                     "{}\n{}",
@@ -134,6 +150,7 @@ fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answe
                     method: text(method),
                     account: text(email),
                     plan: text(plan),
+                    expires_at: expires.as_ref().and_then(|at| read_time(answer.pointer(at)?)),
                     error: None,
                 },
                 Some(false) => Answer { connected: Some(false), ..Answer::default() },
@@ -143,19 +160,43 @@ fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answe
     }
 }
 
+/// RFC 3339, or milliseconds since 1970.
+fn read_time(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => Timestamp::from_millisecond(number.as_i64()?).ok(),
+        _ => None,
+    }
+}
+
 /// The e-mail address and the plan in a stored JWT. It is shown, never trusted, so not verified.
 fn read_account(rule: &AccountFile, folder: &Path) -> Option<(Option<String>, Option<String>)> {
-    let path = folder.join(&rule.file);
-    let found = std::fs::metadata(&path).ok()?;
-    if !found.is_file() || found.len() > ACCOUNT_FILE_BYTES {
-        return None;
-    }
-    let stored: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let (stored, _) = read_json(&folder.join(&rule.file))?;
     let payload = stored.pointer(&rule.token)?.as_str()?.split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     let text = |pointer: &str| claims.pointer(pointer)?.as_str().map(ToOwned::to_owned);
     Some((text(&rule.email), text(&rule.plan)))
+}
+
+/// The key that a program keeps itself, and since when.
+pub(crate) fn read_key(
+    rule: &StoredKey,
+    folder: &Path,
+) -> Option<(SecretString, Option<Timestamp>)> {
+    let (stored, changed) = read_json(&folder.join(&rule.file))?;
+    let key = stored.pointer(&rule.pointer)?.as_str()?;
+    Some((key.into(), changed.and_then(|at| Timestamp::try_from(at).ok())))
+}
+
+/// A small file of a program's own.
+fn read_json(path: &Path) -> Option<(Value, Option<SystemTime>)> {
+    let found = std::fs::metadata(path).ok()?;
+    if !found.is_file() || found.len() > ACCOUNT_FILE_BYTES {
+        return None;
+    }
+    let stored = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    Some((stored, found.modified().ok()))
 }
 
 fn last_line(text: &str) -> String {
@@ -164,19 +205,36 @@ fn last_line(text: &str) -> String {
 }
 
 /// What a version other than the tested one means.
-pub(crate) fn version_note(version: &str, tested: &str) -> Option<String> {
-    let number = |text: &str| -> Option<Vec<u64>> {
-        text.split('.').map(|part| part.parse().ok()).collect()
-    };
-    let (found, known) = (number(version)?, number(tested)?);
-    match found.cmp(&known) {
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Less => {
-            Some(format!("older than {tested}, which Room was tested with"))
-        }
-        std::cmp::Ordering::Greater => {
-            Some(format!("newer than {tested}, which Room was tested with"))
-        }
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct VersionFacts {
+    pub(crate) note: Option<String>,
+    pub(crate) is_older: bool,
+    pub(crate) is_too_old: bool,
+}
+
+impl VersionFacts {
+    pub(crate) fn of(version: Option<&str>, install: &Install) -> Self {
+        let number = |text: &str| -> Option<Vec<u64>> {
+            text.split('.').map(|part| part.parse().ok()).collect()
+        };
+        let Install { tested, oldest, .. } = install;
+        let (Some(found), Some(known)) = (version.and_then(number), number(tested)) else {
+            return Self::default();
+        };
+        let is_too_old = oldest.as_deref().and_then(number).is_some_and(|oldest| found < oldest);
+        let (is_older, note) = match found.cmp(&known) {
+            Ordering::Equal => (false, None),
+            Ordering::Less if is_too_old => {
+                (true, Some(format!("too old to sign in this way; Room was tested with {tested}")))
+            }
+            Ordering::Less => {
+                (true, Some(format!("older than {tested}, which Room was tested with")))
+            }
+            Ordering::Greater => {
+                (false, Some(format!("newer than {tested}, which Room was tested with")))
+            }
+        };
+        Self { note, is_older, is_too_old }
     }
 }
 
@@ -232,6 +290,15 @@ mod tests {
         check(1, &output(1, r#"{"loggedIn":false,"authMethod":"none"}"#, ""), Some(false), None);
         check(1, &output(1, "crashed", ""), None, None);
         check(1, &output(0, "{}", ""), None, None);
+        for (at, seconds) in
+            [(r#""2027-01-01T00:00:00.000Z""#, 1_798_761_600), ("1798761600000", 1_798_761_600)]
+        {
+            let text =
+                format!(r#"{{"loggedIn":true,"authMethod":"claude.ai","loginExpiresAt":{at}}}"#);
+            let row = &provider::built_in()[1];
+            let answer = read_answer(&row.status, &output(0, &text, ""), Path::new("/nonexistent"));
+            assert_eq!(answer.expires_at, Timestamp::from_second(seconds).ok());
+        }
     }
 
     #[test]
@@ -254,8 +321,14 @@ mod tests {
         assert_eq!(read_version("codex-cli 0.169.0\n").as_deref(), Some("0.169.0"));
         assert_eq!(read_version("2.1.329 (Claude Code)").as_deref(), Some("2.1.329"));
         assert_eq!(read_version("no number"), None);
-        assert_eq!(version_note("2.1.329", "2.1.329"), None);
-        assert!(version_note("2.1.99", "2.1.329").unwrap().starts_with("older"));
-        assert!(version_note("0.170.0", "0.169.0").unwrap().starts_with("newer"));
+        let claude = &provider::built_in()[1].install;
+        let facts = |version| VersionFacts::of(version, claude);
+        let note = |version| facts(Some(version)).note.unwrap_or_default();
+        assert_eq!(facts(Some("2.1.329")), VersionFacts::default());
+        assert_eq!(facts(None), VersionFacts::default());
+        assert_eq!(facts(Some("two")), VersionFacts::default());
+        assert!(note("2.1.300").starts_with("older") && !facts(Some("2.1.300")).is_too_old);
+        assert!(note("2.1.99").starts_with("too old") && facts(Some("2.1.99")).is_too_old);
+        assert!(note("2.2.0").starts_with("newer") && !facts(Some("2.2.0")).is_older);
     }
 }

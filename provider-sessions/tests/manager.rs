@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use provider_sessions::{
-    ConnectOptions, FailureCode, InstallSettings, Launcher, Line, Observer, ProviderStatus,
-    SessionError, SessionId, SessionManager, SessionView, Settings, Status, Step, provider,
+    ConnectOptions, FailureCode, InMemory, InstallSettings, Launcher, Line, Observer,
+    ProviderStatus, SessionError, SessionId, SessionManager, SessionView, Settings, Status, Step,
+    provider,
 };
 
 const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
@@ -64,6 +65,7 @@ impl Bench {
             max_lines: 100,
             keep: Duration::from_mins(1),
             install: InstallSettings::default(),
+            keys: Arc::new(InMemory),
         };
         let heard = Arc::new(Heard::default());
         let rows = provider::built_in().to_vec();

@@ -1,28 +1,32 @@
-//! Runs of the providers' programs besides the sign-ins: is it signed in, sign out; and the look at
-//! the disk that says when to ask again.
+//! How the programs are asked whether they are signed in, and the look at the disk that says when
+//! to ask again.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::{Disconnected, Inner, lock};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Inner, lock};
 use crate::environment::child_environment;
-use crate::error::SessionError;
 use crate::launcher::Spec;
-use crate::login::Ending;
 use crate::process::run;
 use crate::provider::{HomeStrategy, Provider};
 use crate::session::SessionId;
-use crate::status::{self, Answer, PROBE_LIMIT, ProviderStatus};
+use crate::status::{self, Answer, PROBE_LIMIT, ProviderStatus, VersionFacts};
 use crate::sweep::Marker;
 
-/// How often credential files and programs are looked at for changes made outside Room.
-const WATCH: Duration = Duration::from_secs(2);
+/// How often credential files and programs are looked at for changes made outside Room: a person
+/// who signs in there sees it here within 2 s, of which the program takes one. A look is a handful
+/// of `stat` calls.
+const WATCH: Duration = Duration::from_millis(500);
 
-/// A logout asks the vendor to revoke; without network it gives up by itself sooner than this.
-const LOGOUT_LIMIT: Duration = Duration::from_secs(30);
+/// What changes when a file does.
+type Stamp = Option<(SystemTime, u64)>;
+
+/// The version a program had when it was last asked, and the file it was.
+pub(super) type KnownVersion = (PathBuf, Stamp, String);
 
 impl Inner {
     /// What a run of the row's program is started with.
@@ -60,14 +64,50 @@ impl Inner {
     pub(crate) async fn confirm(&self, row: &Provider, session: SessionId) -> Result<bool, String> {
         let answer = self.answer(row, None, Some(session)).await;
         if let Ok(index) = self.index(&row.id) {
-            self.update_status(index, |status| status.take(answer.clone()));
+            let key = self.key_status(index, answer.method.as_deref());
+            self.update_status(index, |status| {
+                status.take(answer.clone());
+                status.key = key;
+            });
         }
         answer.connected.ok_or_else(|| answer.error.unwrap_or_default())
     }
 
+    /// The program's answer without any key of ours, in the person's folder or another one.
     pub(super) async fn answer(
         &self,
         row: &Provider,
+        moved_to: Option<&Path>,
+        session: Option<SessionId>,
+    ) -> Answer {
+        let folder = moved_to.map_or_else(|| self.folder(row), Path::to_owned);
+        // Before its first sign-in the folder may not exist, and codex fails on that instead of
+        // saying that nobody is signed in.
+        if row.home.strategy == HomeStrategy::Scratch && !folder.exists() {
+            return Answer { connected: Some(false), ..Answer::default() };
+        }
+        self.asked(row, &folder, |spec| spec, moved_to, session).await
+    }
+
+    /// The program's answer when it is handed a key.
+    pub(super) async fn answer_with(
+        &self,
+        row: &Provider,
+        (variable, key): &(String, SecretString),
+        session: Option<SessionId>,
+    ) -> Answer {
+        let hand = |mut spec: Spec| {
+            spec.env.push((variable.clone(), key.expose_secret().to_owned()));
+            spec
+        };
+        self.asked(row, &self.folder(row), hand, None, session).await
+    }
+
+    async fn asked(
+        &self,
+        row: &Provider,
+        folder: &Path,
+        with: impl FnOnce(Spec) -> Spec,
         moved_to: Option<&Path>,
         session: Option<SessionId>,
     ) -> Answer {
@@ -75,15 +115,9 @@ impl Inner {
             let error = Some(format!("{} is not installed", row.program));
             return Answer { error, ..Answer::default() };
         };
-        let folder = moved_to.map_or_else(|| self.folder(row), Path::to_owned);
-        // Before its first sign-in the folder may not exist, and codex fails on that instead of
-        // saying that nobody is signed in.
-        if row.home.strategy == HomeStrategy::Scratch && !folder.exists() {
-            return Answer { connected: Some(false), ..Answer::default() };
-        }
         let args = row.status.args().to_vec();
-        let spec = self.spec(row, program, args, moved_to, session);
-        status::ask(row, self.launcher(), spec, &folder).await
+        let spec = with(self.spec(row, program, args, moved_to, session));
+        status::ask(row, self.launcher(), spec, folder).await
     }
 
     /// Asks the program and writes the answer into the cache; askers at the same time share it.
@@ -97,10 +131,13 @@ impl Inner {
         }
         let row = &slot.provider;
         let Some(program) = self.program(row) else {
+            let key = self.key_status(index, None);
             return self.update_status(index, |status| {
                 *status = ProviderStatus {
                     provider: row.id.clone(),
                     connected: Some(false),
+                    signed_in: Some(false),
+                    key,
                     checked_at: Some(Timestamp::now()),
                     requested_at: status.requested_at,
                     disconnected_at: status.disconnected_at,
@@ -110,24 +147,55 @@ impl Inner {
                 };
             });
         };
-        let spec = self.spec(row, program, vec!["--version".to_owned()], None, None);
-        let version = run(self.launcher(), spec, PROBE_LIMIT).await.ok();
-        let version = version.and_then(|output| status::read_version(&output.stdout));
+        let version = self.version(index, &program).await;
+        let facts = VersionFacts::of(version.as_deref(), &row.install);
         let answer = self.answer(row, None, None).await;
+        // Nobody signed in, but there is a key: with that it can be used all the same.
+        let by_key = match (answer.connected, self.key_variable(index)) {
+            (Some(false), Some(key)) => Some(self.answer_with(row, &key, None).await),
+            _ => None,
+        };
+        let by_key = by_key.filter(|answer| answer.connected == Some(true));
+        let key = self.key_status(index, answer.method.as_deref());
         self.update_status(index, |status| {
             status.installed = true;
-            status.version_note = version
-                .as_deref()
-                .and_then(|found| status::version_note(found, &row.install.tested));
             status.version = version;
+            status.version_note = facts.note;
+            status.too_old = facts.is_too_old;
+            status.update_available = facts.is_older && row.install.archive_here().is_some();
             status.take(answer);
+            if let Some(by_key) = by_key {
+                (status.connected, status.method) = (Some(true), by_key.method);
+            }
+            status.key = key;
         });
+    }
+
+    /// The program's version, asked anew only when its file has changed.
+    async fn version(&self, index: usize, program: &Path) -> Option<String> {
+        let slot = &self.slots[index];
+        let found = stamp(program);
+        if let Some((path, then, version)) = &*lock(&slot.version)
+            && path == program
+            && *then == found
+        {
+            return Some(version.clone());
+        }
+        let args = vec!["--version".to_owned()];
+        let spec = self.spec(&slot.provider, program.to_owned(), args, None, None);
+        let output = run(self.launcher(), spec, PROBE_LIMIT).await.ok();
+        let version = output.and_then(|output| status::read_version(&output.stdout));
+        // One that gave none is asked again next time.
+        *lock(&slot.version) =
+            version.as_ref().map(|text| (program.to_owned(), found, text.clone()));
+        version
     }
 
     /// Probes now, and again whenever the program or its credentials change on disk.
     pub(super) async fn watch(&self, index: usize) {
         let row = &self.slots[index].provider;
         let mut seen = None;
+        let mut is_first = true;
         loop {
             let found = self.fingerprint(row);
             if seen.as_ref() != Some(&found) {
@@ -135,6 +203,9 @@ impl Inner {
                 tokio::select! {
                     () = self.probe(index) => {}
                     () = self.stopping.cancelled() => return,
+                }
+                if std::mem::take(&mut is_first) {
+                    self.store_injected(index).await;
                 }
             }
             tokio::select! {
@@ -145,79 +216,14 @@ impl Inner {
     }
 
     /// What changes when a person signs in, signs out, installs or updates outside Room.
-    fn fingerprint(&self, row: &Provider) -> Vec<Option<(std::time::SystemTime, u64)>> {
+    fn fingerprint(&self, row: &Provider) -> Vec<Stamp> {
         let folder = self.folder(row);
         let credentials = row.home.credentials.iter().map(|file| folder.join(file));
-        let look = |path: PathBuf| {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        credentials.chain(self.program(row)).map(look).collect()
+        credentials.chain(self.program(row)).map(|path| stamp(&path)).collect()
     }
+}
 
-    pub(super) async fn disconnect(
-        self: Arc<Self>,
-        index: usize,
-    ) -> Result<Disconnected, SessionError> {
-        let slot = &self.slots[index];
-        let row = &slot.provider;
-        let _changing = slot.changing.lock().await;
-        self.clean_start().await;
-        let latest = lock(&slot.latest).clone();
-        if let Some(live) = latest {
-            live.end(Ending::Cancelled);
-            live.done().await;
-        }
-        let program = self.program(row).ok_or_else(|| SessionError::NotInstalled {
-            program: row.program.clone(),
-            command: row.install.command.clone(),
-        })?;
-        let folder = self.folder(row);
-        let files: Vec<PathBuf> =
-            row.home.credentials.iter().map(|file| folder.join(file)).collect();
-        let there: Vec<PathBuf> = files.into_iter().filter(|file| file.exists()).collect();
-        let spec = self.spec(row, program, row.logout.args.clone(), None, None);
-        let logout = run(self.launcher(), spec, LOGOUT_LIMIT).await;
-        let failed = match logout {
-            Ok(output) if output.timed_out => Some("the sign-out took too long".to_owned()),
-            Ok(output) if output.exit.code == Some(0) => None,
-            Ok(output) => Some(format!("the sign-out ended with code {:?}", output.exit.code)),
-            Err(error) => Some(error.to_string()),
-        };
-        self.probe(index).await;
-        let now = lock(&self.statuses)[index].clone();
-        let ok = now.connected == Some(false);
-        let at = now.checked_at.unwrap_or_else(Timestamp::now);
-        if ok {
-            self.update_status(index, |status| status.disconnected_at = Some(at));
-        }
-        let still = || format!("{} still says that it is signed in", row.name);
-        let error = if ok { None } else { failed.or(now.error).or_else(|| Some(still())) };
-        let removed = there.into_iter().filter(|file| !file.exists()).collect();
-        Ok(Disconnected { ok, removed, error, at })
-    }
-
-    pub(super) async fn wipe(self: Arc<Self>, index: usize) -> Result<Disconnected, SessionError> {
-        let row = &self.slots[index].provider;
-        let mut done = match Arc::clone(&self).disconnect(index).await {
-            Ok(done) => done,
-            Err(SessionError::NotInstalled { .. }) => {
-                Disconnected { ok: true, removed: Vec::new(), error: None, at: Timestamp::now() }
-            }
-            Err(error) => return Err(error),
-        };
-        let folder = self.folder(row);
-        for file in row.home.credentials.iter().map(|file| folder.join(file)) {
-            // The name itself goes, wherever it may lead.
-            match std::fs::remove_file(&file) {
-                Ok(()) => done.removed.push(file),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    done.ok = false;
-                    done.error = Some(format!("a credential file could not be removed: {error}"));
-                }
-            }
-        }
-        Ok(done)
-    }
+fn stamp(path: &Path) -> Stamp {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.modified().ok()?, found.len()))
 }

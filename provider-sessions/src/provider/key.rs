@@ -34,12 +34,26 @@ pub enum KeyStore {
     Program {
         /// The arguments after the program.
         args: Vec<String>,
+        /// Where it then is.
+        stored_in: StoredKey,
     },
     /// Room keeps it and hands it to the processes it starts.
     Room {
         /// The variable the program reads it from.
         variable: String,
     },
+}
+
+/// Where a program keeps a key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredKey {
+    /// The JSON file below the provider's folder.
+    pub file: String,
+    /// JSON pointer (RFC 6901) to the key.
+    pub pointer: String,
+    /// The method that the status answer names when it is signed in by a key.
+    pub method: String,
 }
 
 /// A request that tells a good key from a bad one, and costs nothing.
@@ -74,6 +88,7 @@ struct Row {
     pattern: Pattern,
     store: Store,
     args: Option<Vec<String>>,
+    stored_in: Option<StoredKey>,
     variable: Option<String>,
     check: Option<KeyCheck>,
 }
@@ -89,10 +104,14 @@ impl TryFrom<Row> for Key {
     type Error = &'static str;
 
     fn try_from(row: Row) -> Result<Self, Self::Error> {
-        let store = match (row.store, row.args, row.variable) {
-            (Store::Program, Some(args), None) => KeyStore::Program { args },
-            (Store::Room, None, Some(variable)) => KeyStore::Room { variable },
-            (Store::Program, ..) => return Err("store = \"program\" goes with args alone"),
+        let store = match (row.store, row.args, row.stored_in, row.variable) {
+            (Store::Program, Some(args), Some(stored_in), None) => {
+                KeyStore::Program { args, stored_in }
+            }
+            (Store::Room, None, None, Some(variable)) => KeyStore::Room { variable },
+            (Store::Program, ..) => {
+                return Err("store = \"program\" goes with args and stored_in alone");
+            }
             (Store::Room, ..) => return Err("store = \"room\" goes with variable alone"),
         };
         let Row { id, label, format, pattern, check, .. } = row;
@@ -132,7 +151,9 @@ mod tests {
             let head = "id = 'k'\nlabel = 'K'\nformat = 'k-…'\npattern = '^k$'\n";
             toml::from_str(&format!("{head}{rest}")).map_err(|error| error.to_string())
         };
-        assert!(parse("store = 'program'\nargs = ['login']").is_ok());
+        let stored = "stored_in = { file = 'a', pointer = '/k', method = 'key' }";
+        assert!(parse(&format!("store = 'program'\nargs = ['login']\n{stored}")).is_ok());
+        assert!(parse("store = 'program'\nargs = ['login']").is_err());
         assert!(parse("store = 'room'\nvariable = 'K'").is_ok());
         let refused = parse("store = 'room'\nargs = ['login']").unwrap_err();
         assert!(refused.contains("goes with variable alone"), "{refused}");

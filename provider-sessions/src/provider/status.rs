@@ -32,6 +32,9 @@ pub enum StatusCommand {
         email: String,
         /// Pointer to the plan's name.
         plan: String,
+        /// Pointer to when the sign-in ends: RFC 3339, or milliseconds since 1970.
+        #[serde(default)]
+        expires: Option<String>,
     },
 }
 
