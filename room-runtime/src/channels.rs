@@ -188,7 +188,8 @@ impl Publisher {
         wire::Statuses { providers: providers.collect() }
     }
 
-    fn status_of(&self, status: &ProviderStatus, audience: Audience) -> wire::ProviderStatus {
+    /// How one provider stands, as an audience may see it.
+    pub fn status_of(&self, status: &ProviderStatus, audience: Audience) -> wire::ProviderStatus {
         let live = status.session.and_then(|id| lock(&self.live).get(&id).cloned());
         wire::ProviderStatus::new(status, live, audience)
     }

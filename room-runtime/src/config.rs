@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use provider_sessions::InstallSettings;
+use secrecy::SecretString;
 
 pub use self::cloud::{Cloud, Cloudflare, Issuer};
 use self::settings::{Reader, SETTINGS, Scope};
@@ -54,6 +55,12 @@ pub struct Config {
     /// Failed sign-ins a minute and address (`ROOM_AUTH_FAILURES_PER_MINUTE`); `None` is `off`,
     /// which also lifts the cap of sockets a person.
     pub auth_failures_per_minute: Option<u32>,
+    /// What providers' keys are sealed with, and the one before it (`ROOM_ENCRYPTION_KEY`); without
+    /// one they are held in memory only.
+    pub encryption_keys: Vec<SecretString>,
+    /// Keys that whoever runs this Room gives it, by provider (`ROOM_CODEX_API_KEY`,
+    /// `ROOM_CLAUDE_API_KEY`).
+    pub provider_keys: Vec<(&'static str, SecretString)>,
     /// What the dashboard shows of the instance (`ROOM_NAME`).
     pub name: Option<String>,
     /// What the instance is for (`ROOM_GOAL`).
@@ -265,6 +272,10 @@ impl Config {
                 _ => LocalHandshake::Code,
             },
             auth_failures_per_minute,
+            encryption_keys: read
+                .optional("ROOM_ENCRYPTION_KEY", value::secrets)
+                .unwrap_or_default(),
+            provider_keys: provider_keys(&mut read),
             name: read.optional("ROOM_NAME", value::text),
             goal: read.optional("ROOM_GOAL", value::text),
             region: read.optional("ROOM_REGION", value::text),
@@ -300,6 +311,14 @@ impl Config {
     pub fn names() -> impl Iterator<Item = &'static str> {
         SETTINGS.iter().map(|setting| setting.name)
     }
+}
+
+/// The keys of providers that whoever runs this Room gives it.
+fn provider_keys(read: &mut Reader<'_>) -> Vec<(&'static str, SecretString)> {
+    [("codex", "ROOM_CODEX_API_KEY"), ("claude", "ROOM_CLAUDE_API_KEY")]
+        .into_iter()
+        .filter_map(|(id, name)| Some((id, read.optional(name, value::provider_key(id))?)))
+        .collect()
 }
 
 fn filled<'a>(environment: &'a Environment, name: &str) -> Option<&'a String> {
@@ -414,7 +433,9 @@ mod tests {
         check("ROOM_NAME", "a\u{1b}[31m", "control");
         check("ROOM_JWT_ISSUER", "https://issuer.example", "cloud mode");
         check("ROOM_JWT_SECRET", "hunter2hunter2", "cloud mode");
-        check("ROOM_CODEX_API_KEY", "sk-1", "not in this build");
+        check("ROOM_CODEX_API_KEY", "sk-1", "one looks like sk-…");
+        check("ROOM_ENCRYPTION_KEY", "hunter2", "at least 32");
+        check("ROOM_METRICS_BIND", "127.0.0.1:1", "not in this build");
         check_faults(&[("FLY_APP_NAME", "x")], "", &["ROOM_MODE"], "Fly");
         check_faults(&[], "port = [1]", &["room.toml: port"], "a text, a number");
         check_faults(&[], "port = 70000", &["room.toml: port"], "0 to 65535");
@@ -425,8 +446,27 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_repeated() {
-        let faults = load(&[("ROOM_JWT_SECRET", "hunter2hunter2")], "").unwrap_err();
-        assert!(!faults.to_string().contains("hunter2"), "{faults}");
+        for name in ["ROOM_JWT_SECRET", "ROOM_ENCRYPTION_KEY", "ROOM_CLAUDE_API_KEY"] {
+            let faults = load(&[(name, "hunter2hunter2")], "").unwrap_err();
+            assert!(!faults.to_string().contains("hunter2"), "{faults}");
+        }
+    }
+
+    #[test]
+    fn a_persons_own_keys_are_not_taken_on_their_own_machine() {
+        let tail = "0123456789abcdefghijABCDEFGHIJ";
+        let (codex, claude) = (format!("sk-proj-{tail}"), format!("sk-ant-api03-{tail}"));
+        let older = [("OPENAI_API_KEY", codex.as_str()), ("ANTHROPIC_API_KEY", &claude)];
+        assert!(load(&older, "").unwrap().provider_keys.is_empty());
+        let ours = [("ROOM_CODEX_API_KEY", codex.as_str()), ("ROOM_CLAUDE_API_KEY", &claude)];
+        let config = load(&ours, "").unwrap();
+        let given: Vec<_> = config.provider_keys.iter().map(|(id, _)| *id).collect();
+        assert_eq!(given, ["codex", "claude"]);
+        assert!(!format!("{config:?}").contains(tail));
+        let cloud = [("ROOM_MODE", "cloud"), ("ROOM_PUBLIC_URL", "https://room.example")];
+        let more = [("ROOM_STANDALONE", "1"), ("ROOM_CLIENT_IP", "direct")];
+        let hosted: Vec<_> = older.into_iter().chain(cloud).chain(more).collect();
+        assert_eq!(load(&hosted, "").unwrap().provider_keys.len(), 2);
     }
 
     #[test]

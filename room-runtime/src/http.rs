@@ -85,6 +85,8 @@ fn routes(app: &AppState) -> Routes {
         .guarded(Method::POST, "/api/providers/{provider}/verify", ProvidersManage, Write, providers::verify)
         .guarded(Method::POST, "/api/providers/{provider}/install", ProvidersManage, Connect, providers::install::install)
         .guarded(Method::GET, "/api/providers/{provider}/install", ProvidersManage, Read, providers::install::latest)
+        .guarded(Method::PUT, "/api/providers/{provider}/api-key", ProvidersManage, Write, providers::keys::set)
+        .guarded(Method::DELETE, "/api/providers/{provider}/api-key", ProvidersManage, Write, providers::keys::remove)
         .guarded(Method::GET, "/api/providers/sessions/{id}", ProvidersManage, Read, providers::session)
         .guarded(Method::POST, "/api/providers/sessions/{id}/input", ProvidersManage, Input, providers::input)
         .guarded(Method::POST, "/api/providers/sessions/{id}/cancel", ProvidersManage, Write, providers::cancel)

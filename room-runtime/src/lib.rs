@@ -22,6 +22,7 @@ pub mod server;
 pub mod sign_in;
 pub mod state;
 pub mod store;
+pub mod vault;
 
 pub use config::Config;
 pub use server::{Server, StartError};

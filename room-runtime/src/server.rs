@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provider_sessions::key::Storage;
 use provider_sessions::{InstallSettings, Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
 use tokio::net::UnixListener;
@@ -25,6 +26,8 @@ use crate::listen::{ListenError, Listeners, listen};
 use crate::sign_in::SignIn;
 use crate::state::{self, App, AppState, LazyManager};
 use crate::store::{self, Store, StoreError};
+use crate::vault::Vault;
+use crate::vault::seal::Sealer;
 use crate::{accept, control};
 
 /// The bearer of programs that can read the data directory; new at each start.
@@ -164,10 +167,25 @@ impl Server {
         for login in &lost {
             channels::finished(&activity, login);
         }
+        let sealer = Sealer::new(&config.encryption_keys);
+        let owner = config.instance_id.clone().unwrap_or_else(|| config.mode().to_owned());
+        let vault = Arc::new(Vault::new(store.clone(), sealer, owner));
+        let keys = vault.load().await;
         let manager = {
             let (config, environment) = (config.clone(), environment.clone());
             let publisher = publisher.clone();
-            LazyManager::new(Box::new(move || manager(&config, &environment, launcher, publisher)))
+            LazyManager::new(Box::new(move || {
+                let manager = manager(&config, &environment, launcher, publisher, vault);
+                for (provider, key) in keys {
+                    manager.restore_key(&provider, key, Storage::Sealed);
+                }
+                for (provider, key) in &config.provider_keys {
+                    if let Err(error) = manager.inject_key(provider, key) {
+                        tracing::error!(provider, %error, "the key of the settings is not in use");
+                    }
+                }
+                manager
+            }))
         };
         let limits = Limits::new(clock.clone(), config.auth_failures_per_minute.is_some());
         let sign_in = SignIn::new(config.auth_failures_per_minute, token.as_ref(), now);
@@ -301,6 +319,7 @@ fn manager(
     environment: &Environment,
     launcher: Launcher,
     publisher: Arc<Publisher>,
+    vault: Arc<Vault>,
 ) -> SessionManager {
     let rows = provider_sessions::provider::built_in().to_vec();
     let moves = |name: &str| rows.iter().any(|row| row.home.variable == name);
@@ -322,6 +341,7 @@ fn manager(
             timeout: config.install_timeout,
             ..InstallSettings::default()
         },
+        keys: vault,
     };
     SessionManager::new(settings, rows, publisher)
 }

@@ -5,6 +5,7 @@
 //! stored in clear.
 
 mod activity;
+mod keys;
 mod logins;
 mod people;
 mod sessions;
@@ -22,6 +23,7 @@ use sqlx::{Sqlite, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
 
 pub use self::activity::Range;
+pub use self::keys::KeyRow;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
 pub use self::people::CloudRows;

@@ -136,8 +136,13 @@ fn program_kind(row: &Provider) -> Option<(&Key, &[String], &StoredKey)> {
     })
 }
 
-fn not_stored(reason: impl ToString) -> SessionError {
-    SessionError::KeyNotStored { reason: reason.to_string() }
+fn not_stored(reason: impl Into<String>) -> SessionError {
+    SessionError::KeyNotStored { reason: reason.into() }
+}
+
+/// The same for the system's own words.
+fn failed<E: std::error::Error>(error: E) -> SessionError {
+    not_stored(error.to_string())
 }
 
 impl Inner {
@@ -202,19 +207,19 @@ impl Inner {
             }
         };
         let stored = async {
-            plan.prepare(&row.home).map_err(not_stored)?;
+            plan.prepare(&row.home).map_err(failed)?;
             let mut args = args.to_vec();
             if plan.moved_to().is_some() {
                 args.extend(row.home.scratch_args.iter().cloned());
             }
             let mut spec = self.spec(row, program, args, plan.moved_to(), None);
             spec.input = Some(format!("{}\n", key.expose_secret()));
-            let output = run(self.launcher(), spec, STORE_LIMIT).await.map_err(not_stored)?;
+            let output = run(self.launcher(), spec, STORE_LIMIT).await.map_err(failed)?;
             if output.timed_out || output.exit.code != Some(0) {
                 return Err(not_stored(format!("{} did not take it", row.name)));
             }
             match self.ask(row, plan.moved_to(), None).await {
-                Ok(true) => plan.keep(&row.home).map_err(not_stored),
+                Ok(true) => plan.keep(&row.home).map_err(failed),
                 Ok(false) => Err(not_stored(format!("{} is not signed in by it", row.name))),
                 Err(why) => Err(not_stored(why)),
             }

@@ -8,14 +8,11 @@ use room_auth::client_address::ClientAddress;
 use room_auth::cloudflare::CloudflareAccess;
 use room_auth::issuers::{DEFAULT_AUDIENCE, LEGACY_ISSUER};
 use room_auth::{Algorithm, Role, Site};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::settings::Reader;
 use super::{Bind, value};
-
-/// The shortest secret of the legacy issuer, in bytes.
-const SECRET_BYTES: usize = 32;
 
 /// What only a hosted Room is told.
 #[derive(Clone, Debug)]
@@ -118,7 +115,7 @@ impl Cloud {
         let loopback_jwks = read.flag("ROOM_ALLOW_LOOPBACK_JWKS");
         let standalone = read.flag("ROOM_STANDALONE");
         let issuers = issuers(read, loopback_jwks);
-        let legacy_secrets = read.optional("ROOM_JWT_SECRET", secrets).unwrap_or_default();
+        let legacy_secrets = read.optional("ROOM_JWT_SECRET", value::secrets).unwrap_or_default();
         let legacy_beside_keys = read.flag("ROOM_ALLOW_LEGACY_HMAC");
         if !legacy_secrets.is_empty() && !issuers.is_empty() && !legacy_beside_keys {
             read.fault(
@@ -280,20 +277,6 @@ fn algorithms(text: &str) -> Result<Vec<String>, String> {
         Some(unknown) => Err(format!("{unknown:?} is none; {ALGORITHMS}")),
         None => Ok(names),
     }
-}
-
-/// Two secrets while they are rolled, the new one first.
-fn secrets(text: &str) -> Result<Vec<SecretString>, String> {
-    let all: Vec<_> = text.split(',').map(|one| SecretString::from(one.trim())).collect();
-    if all.len() > 2 {
-        return Err("holds more than two secrets; write the new one, a comma, the old one".into());
-    }
-    if all.iter().any(|secret| secret.expose_secret().len() < SECRET_BYTES) {
-        return Err(format!(
-            "is too short; write at least {SECRET_BYTES} random bytes, of this instance alone"
-        ));
-    }
-    Ok(all)
 }
 
 fn client_ip(text: &str) -> Result<ClientAddress, String> {

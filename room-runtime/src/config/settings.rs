@@ -11,6 +11,9 @@ pub(super) struct Setting {
     pub(super) name: &'static str,
     /// What the predecessor called it.
     older: &'static [&'static str],
+    /// Whether those names count in cloud mode alone: on a person's own machine they are that
+    /// person's, and not meant for Room.
+    older_in_cloud: bool,
     /// Where it may stand.
     scope: Scope,
     /// Whether its value is shown to nobody.
@@ -31,15 +34,19 @@ pub(super) enum Scope {
 }
 
 const fn both(name: &'static str, older: &'static [&'static str]) -> Setting {
-    Setting { name, older, scope: Scope::Both, secret: false }
+    Setting { name, older, older_in_cloud: false, scope: Scope::Both, secret: false }
 }
 
 const fn cloud(name: &'static str, older: &'static [&'static str]) -> Setting {
-    Setting { name, older, scope: Scope::Cloud, secret: false }
+    Setting { scope: Scope::Cloud, ..both(name, older) }
+}
+
+const fn both_older_in_cloud(name: &'static str, older: &'static [&'static str]) -> Setting {
+    Setting { older_in_cloud: true, ..both(name, older) }
 }
 
 const fn later(name: &'static str) -> Setting {
-    Setting { name, older: &[], scope: Scope::Later, secret: false }
+    Setting { scope: Scope::Later, ..both(name, &[]) }
 }
 
 const fn secret(setting: Setting) -> Setting {
@@ -87,9 +94,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     cloud("ROOM_CLIENT_IP", &[]),
     cloud("ROOM_ALLOW_ROOT", &[]),
     cloud("ROOM_IDLE_CLOSE", &[]),
-    secret(later("ROOM_ENCRYPTION_KEY")),
-    secret(later("ROOM_CODEX_API_KEY")),
-    secret(later("ROOM_CLAUDE_API_KEY")),
+    secret(both("ROOM_ENCRYPTION_KEY", &["QUOROOM_SECRET_KEY", "BYOK_ENCRYPTION_SECRET"])),
+    secret(both_older_in_cloud("ROOM_CODEX_API_KEY", &["OPENAI_API_KEY"])),
+    secret(both_older_in_cloud("ROOM_CLAUDE_API_KEY", &["ANTHROPIC_API_KEY"])),
     later("ROOM_METRICS_BIND"),
 ];
 
@@ -117,6 +124,8 @@ pub(super) struct Reader<'a> {
     tables: toml::Table,
     faults: Vec<Fault>,
     effective: Vec<Effective>,
+    /// Known once the mode has been read.
+    is_cloud: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -132,6 +141,7 @@ impl<'a> Reader<'a> {
             tables: toml::Table::new(),
             faults: Vec::new(),
             effective: Vec::new(),
+            is_cloud: false,
         };
         reader.refuse_unknown_variables();
         reader.read_file(room_toml.unwrap_or(""));
@@ -199,6 +209,7 @@ impl<'a> Reader<'a> {
     /// Reports every setting that is set and belongs to the other mode. The predecessor's names do
     /// not count: there they meant something that this mode does not do.
     pub(super) fn refuse_outside(&mut self, mode: Scope) {
+        self.is_cloud = mode == Scope::Cloud;
         let elsewhere = |scope| scope != Scope::Both && scope != mode;
         for setting in SETTINGS.iter().filter(|setting| elsewhere(setting.scope)) {
             if let Some(found) = self.find(&Setting { older: &[], ..*setting }) {
@@ -315,7 +326,8 @@ impl<'a> Reader<'a> {
         let variable =
             || found(setting.name, self.environment.get(setting.name)?, "environment".into());
         let older = || {
-            setting.older.iter().find_map(|older| {
+            let older = if setting.older_in_cloud && !self.is_cloud { &[] } else { setting.older };
+            older.iter().find_map(|older| {
                 found(older, self.environment.get(*older)?, format!("environment, as {older}"))
             })
         };

@@ -4,7 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::{Bind, LogFormat, LogLevel};
+
+/// The shortest secret, in bytes.
+const SECRET_BYTES: usize = 32;
 
 /// One of a few words.
 pub(super) fn word(words: &'static [&'static str]) -> impl Fn(&str) -> Result<String, String> {
@@ -47,6 +52,33 @@ pub(super) fn loopback(text: &str) -> Result<Bind, String> {
     match addresses.as_slice() {
         [one] => Ok(Bind::Only(*one)),
         _ => Ok(Bind::Both),
+    }
+}
+
+/// Two secrets while they are rolled, the new one first.
+pub(super) fn secrets(text: &str) -> Result<Vec<SecretString>, String> {
+    let all: Vec<_> = text.split(',').map(|one| SecretString::from(one.trim())).collect();
+    if all.len() > 2 {
+        return Err("holds more than two secrets; write the new one, a comma, the old one".into());
+    }
+    if all.iter().any(|secret| secret.expose_secret().len() < SECRET_BYTES) {
+        return Err(format!(
+            "is too short; write at least {SECRET_BYTES} random bytes, of this instance alone"
+        ));
+    }
+    Ok(all)
+}
+
+/// A key of a provider, in one of its shapes. What was written is never repeated.
+pub(super) fn provider_key(id: &'static str) -> impl Fn(&str) -> Result<SecretString, String> {
+    move |text| {
+        let row = provider_sessions::provider::built_in().iter().find(|row| row.id == id);
+        let kinds = row.map(|row| row.keys.as_slice()).unwrap_or_default();
+        if kinds.iter().any(|kind| kind.pattern.is_match(text.trim())) {
+            return Ok(text.trim().into());
+        }
+        let formats: Vec<_> = kinds.iter().map(|kind| kind.format.as_str()).collect();
+        Err(format!("is no key of {id}; one looks like {}", formats.join(" or ")))
     }
 }
 

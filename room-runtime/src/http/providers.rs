@@ -1,8 +1,8 @@
 //! The providers and their sign-ins.
 
 pub(super) mod install;
+pub(super) mod keys;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -233,9 +233,17 @@ pub(super) async fn verify(
     };
     app.activity.note(Some(by.into()), Action::Verify, outcome, Some(&provider), detail).await;
     let ok = status.connected.is_some();
-    let mut all: BTreeMap<_, _> = app.publisher.statuses(&[status], Audience::Managers).providers;
-    let status = all.remove(&provider).ok_or_else(ApiError::internal)?;
-    Ok(Json(wire::Checked { ok, provider, status }))
+    // The program only says that there is a key; whether it is good, the vendor knows.
+    let key = app.manager.check_key(&provider).await?;
+    let status = app.manager.status().into_iter().find(|one| one.provider == provider);
+    let status = status.ok_or_else(ApiError::not_found)?;
+    let status = status_of(&app, &status);
+    Ok(Json(wire::Checked { ok, provider, status, key: key.map(Into::into) }))
+}
+
+/// How one provider stands, for a manager.
+fn status_of(app: &App, status: &provider_sessions::ProviderStatus) -> wire::ProviderStatus {
+    app.publisher.status_of(status, Audience::Managers)
 }
 
 /// A provider of that name, before anything of it is written down.
@@ -294,6 +302,12 @@ impl From<SessionError> for ApiError {
             SessionError::NotStuck => Self::conflict("not_stuck", detail),
             SessionError::BadAnswer => Self::unprocessable("bad_answer", detail),
             SessionError::BadEmail => Self::unprocessable("bad_email", detail),
+            SessionError::SignInOpen => Self::conflict("sign_in_open", detail),
+            SessionError::NoKeys => Self::conflict("no_keys", detail),
+            SessionError::BadKey { .. } => Self::unprocessable("key_format", detail),
+            SessionError::KeyNotStored { .. } => Self::conflict("key_not_stored", detail),
+            SessionError::KeyNotRemoved { .. } => Self::conflict("key_not_removed", detail),
+            SessionError::KeyFromSettings => Self::conflict("key_injected", detail),
             SessionError::BadPaste(why) => Self::unprocessable(why.code(), detail),
             SessionError::Stopping => {
                 Self::unavailable("stopping", "Room is stopping.", Duration::from_secs(2))

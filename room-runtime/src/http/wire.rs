@@ -4,7 +4,9 @@
 mod activity;
 #[cfg(test)]
 mod golden;
+mod keys;
 mod providers;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +16,9 @@ use room_auth::{Caller, Permission, Standing};
 use serde::{Deserialize, Serialize};
 
 pub use self::activity::{Activity, ActivityEvent};
+pub use self::keys::*;
 pub use self::providers::*;
+pub use self::sessions::*;
 use crate::cloud::devices::{Device, Person};
 use crate::machine;
 

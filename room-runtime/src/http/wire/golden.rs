@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use provider_sessions::key::{Source, Storage};
 use provider_sessions::provider::built_in;
 use provider_sessions::session::INSTALL_METHOD;
 use provider_sessions::{
-    Connected, Disconnected, Failure, FailureCode, Kind, Line, SessionError, SessionView, Status,
-    Step, Stream,
+    Connected, Disconnected, Failure, FailureCode, KeyChecked, Kind, Line, SessionError,
+    SessionView, Status, Step, Stream,
 };
 use room_auth::{Caller, Identity, Role, Standing};
 use serde::Serialize;
@@ -127,10 +128,23 @@ fn status() -> provider_sessions::ProviderStatus {
         installed: true,
         version: Some("0.160.0".into()),
         version_note: Some("tested with 0.169.0".into()),
+        too_old: false,
+        update_available: true,
         connected: Some(true),
+        signed_in: Some(true),
+        key: Some(provider_sessions::KeyStatus {
+            kind: "api_key".into(),
+            last4: "3f9a".into(),
+            stored_at: Some(at(-60)),
+            storage: Storage::Sealed,
+            source: Source::Person,
+            checked_at: Some(at(3)),
+            valid: Some(true),
+        }),
         method: Some("chatgpt".into()),
         account: Some("ada@example.com".into()),
         plan: Some("plus".into()),
+        expires_at: Some(at(86_400)),
         checked_at: Some(at(5)),
         error: None,
         requested_at: Some(at(0)),
@@ -220,7 +234,15 @@ fn answers_about_providers() {
         check(name, &wire::Statuses { providers });
     }
     let status = seen_by(Audience::Managers);
-    check("provider-verify.json", &wire::Checked { ok: true, provider: "codex".into(), status });
+    let key = KeyChecked { valid: Some(true), detail: "OpenAI accepts this key.".into() };
+    let checked =
+        wire::Checked { ok: true, provider: "codex".into(), status, key: Some(key.into()) };
+    check("provider-verify.json", &checked);
+    let status = seen_by(Audience::Managers);
+    check("provider-key-set.json", &wire::KeySet { ok: true, provider: "codex".into(), status });
+    let status = seen_by(Audience::Managers);
+    let gone = wire::KeyRemoved { ok: true, provider: "codex".into(), removed: true, status };
+    check("provider-key-removed.json", &gone);
     let connected = Connected { view: view(), reused: true };
     check("connect.json", &wire::Connected::from(connected));
     let one = |view: &SessionView| wire::OneSession { session: Some(wire::Session::whole(view)) };
@@ -236,10 +258,11 @@ fn answers_about_providers() {
     forgotten.failure = Some((why.code.as_str().into(), why.title, why.action));
     check("session-restarted.json", &wire::OneSession { session: Some(forgotten.into()) });
     let removed = vec!["/home/ada/.codex/auth.json".into(), "/srv/codex/auth.json".into()];
-    let done = Disconnected { ok: true, removed, error: None, at: at(9) };
+    let done = Disconnected { ok: true, removed, removed_key: true, error: None, at: at(9) };
     check("disconnect.json", &wire::Disconnected::new(done, "/home/ada".as_ref()));
     let error = Some("Codex still says that it is signed in".into());
-    let not_done = Disconnected { ok: false, removed: Vec::new(), error, at: at(9) };
+    let not_done =
+        Disconnected { ok: false, removed: Vec::new(), removed_key: false, error, at: at(9) };
     check("disconnect-failed.json", &wire::Disconnected::new(not_done, "/home/ada".as_ref()));
 }
 

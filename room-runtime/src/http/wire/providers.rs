@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use provider_sessions::provider::MethodKind;
-use provider_sessions::{Failure, Kind, Provider, SessionView, Step, Stream};
+use provider_sessions::Provider;
+use provider_sessions::provider::{MethodKind, Shown, Yields};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::time;
+use super::{ApiKey, KeyChecked, Session, time};
 use crate::channels::{Audience, Channel};
-use crate::store::{LoginRow, status_name};
 
 /// `GET /api/providers`.
 #[derive(Serialize)]
@@ -31,8 +30,16 @@ pub struct ProviderRow {
     hosts: Vec<String>,
     removes: Vec<String>,
     install: Install,
-    /// What a key of its vendor looks like; this build takes none.
-    key_format: Option<String>,
+    /// The kinds of key it takes instead.
+    keys: Vec<Key>,
+    shown: &'static str,
+}
+
+#[derive(Serialize)]
+struct Key {
+    id: String,
+    label: String,
+    format: String,
 }
 
 #[derive(Serialize)]
@@ -50,11 +57,17 @@ struct Method {
     steps: Vec<&'static str>,
     primary: bool,
     takes_email: bool,
+    /// What success leaves behind where that is no sign-in.
+    yields: Option<&'static str>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Install {
     command: String,
+    version: String,
+    /// Whether Room itself can install it on this machine.
+    by_room: bool,
 }
 
 impl From<&Provider> for ProviderRow {
@@ -86,6 +99,10 @@ impl From<&Provider> for ProviderRow {
             },
             primary: place == 0,
             takes_email: method.takes_email(),
+            yields: match method.yields {
+                Yields::SignIn => None,
+                Yields::Token => Some("token"),
+            },
         });
         let folder = &row.home.folder;
         Self {
@@ -99,8 +116,24 @@ impl From<&Provider> for ProviderRow {
             methods: methods.collect(),
             hosts: row.hosts.clone(),
             removes: row.home.credentials.iter().map(|file| format!("~/{folder}/{file}")).collect(),
-            install: Install { command: row.install.command.clone() },
-            key_format: None,
+            install: Install {
+                command: row.install.command.clone(),
+                version: row.install.tested.clone(),
+                by_room: row.install.archive_here().is_some(),
+            },
+            keys: row
+                .keys
+                .iter()
+                .map(|key| Key {
+                    id: key.id.clone(),
+                    label: key.label.clone(),
+                    format: key.format.clone(),
+                })
+                .collect(),
+            shown: match row.shown {
+                Shown::Always => "always",
+                Shown::Installed => "installed",
+            },
         }
     }
 }
@@ -119,10 +152,14 @@ pub struct ProviderStatus {
     installed: bool,
     version: Option<String>,
     version_note: Option<String>,
+    too_old: bool,
+    update_available: bool,
     connected: Option<bool>,
     method: Option<String>,
     account: Option<String>,
     plan: Option<String>,
+    expires_at: Option<String>,
+    api_key: Option<ApiKey>,
     checked_at: Option<String>,
     error: Option<String>,
     requested_at: Option<String>,
@@ -142,10 +179,14 @@ impl ProviderStatus {
             installed: status.installed,
             version: status.version.clone(),
             version_note: status.version_note.clone(),
+            too_old: status.too_old,
+            update_available: status.update_available,
             connected: status.connected,
             method: status.method.clone(),
             account: status.account.as_deref().filter(|_| manager).map(mask),
             plan: status.plan.clone(),
+            expires_at: status.expires_at.map(time),
+            api_key: status.key.as_ref().filter(|_| manager).map(Into::into),
             checked_at: status.checked_at.map(time),
             error: status.error.clone().filter(|_| manager),
             requested_at: status.requested_at.map(time),
@@ -162,182 +203,6 @@ fn mask(account: &str) -> String {
     match host {
         Some(host) => format!("{first}…@{host}"),
         None => format!("{first}…"),
-    }
-}
-
-/// One sign-in as the page shows it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Session {
-    #[serde(rename = "sessionId")]
-    id: String,
-    kind: &'static str,
-    provider: String,
-    method: String,
-    status: &'static str,
-    step: &'static str,
-    command: String,
-    started_at: String,
-    updated_at: String,
-    ended_at: Option<String>,
-    deadline: String,
-    exit_code: Option<i32>,
-    verification_url: Option<String>,
-    device_code: Option<String>,
-    awaiting_input: bool,
-    input_hint: Option<String>,
-    /// Whether the owner may type a line into the program as it is.
-    accepts_raw: bool,
-    failure: Option<Why>,
-    notice: Option<Why>,
-    started_by: String,
-    active: bool,
-    /// Absent where lines come by themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<Vec<Line>>,
-    dropped_lines: u64,
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::SignIn => "auth",
-        Kind::Install => "install",
-    }
-}
-
-/// Why something did not work, or is held up.
-#[derive(Clone, Debug, Serialize)]
-pub struct Why {
-    code: String,
-    title: String,
-    action: String,
-}
-
-impl From<&Failure> for Why {
-    fn from(why: &Failure) -> Self {
-        Self {
-            code: why.code.as_str().into(),
-            title: why.title.clone(),
-            action: why.action.clone(),
-        }
-    }
-}
-
-/// One line of output.
-#[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    id: u64,
-    stream: &'static str,
-    text: String,
-    timestamp: String,
-}
-
-impl From<&provider_sessions::Line> for Line {
-    fn from(line: &provider_sessions::Line) -> Self {
-        Self {
-            id: line.id,
-            stream: match line.stream {
-                Stream::Terminal => "terminal",
-                Stream::Room => "room",
-            },
-            text: line.text.clone(),
-            timestamp: time(line.at),
-        }
-    }
-}
-
-/// How much of the lines' text one message on a socket holds: a frame must fit a client's queue.
-const SOCKET_LINES_BYTES: usize = 64 * 1024;
-
-impl Session {
-    /// With all the lines that are kept.
-    pub fn whole(view: &SessionView) -> Self {
-        let lines = view.lines.iter().map(Into::into).collect();
-        Self { lines: Some(lines), ..Self::without_lines(view) }
-    }
-
-    /// With the newest lines, as many as fit one message; the others count as dropped.
-    pub fn for_a_socket(view: &SessionView) -> Self {
-        let mut bytes = 0;
-        let fits = |line: &&provider_sessions::Line| {
-            bytes += line.text.len() + 100;
-            bytes <= SOCKET_LINES_BYTES
-        };
-        let mut lines: Vec<Line> =
-            view.lines.iter().rev().take_while(fits).map(Into::into).collect();
-        lines.reverse();
-        let left_out = (view.lines.len() - lines.len()) as u64;
-        let whole = Self::without_lines(view);
-        Self { lines: Some(lines), dropped_lines: view.dropped_lines + left_out, ..whole }
-    }
-
-    /// Without lines.
-    pub fn without_lines(view: &SessionView) -> Self {
-        Self {
-            id: view.id.to_string(),
-            kind: kind_name(view.kind),
-            provider: view.provider.clone(),
-            method: view.method.clone(),
-            status: status_name(view.status),
-            step: match view.step {
-                Step::Launching => "launching",
-                Step::AwaitingApproval => "awaiting_approval",
-                Step::AwaitingInput => "awaiting_input",
-                Step::Storing => "storing",
-                Step::Verifying => "verifying",
-                Step::Cancelling => "cancelling",
-                Step::Done => "done",
-            },
-            command: view.command.clone(),
-            started_at: time(view.started_at),
-            updated_at: time(view.updated_at),
-            ended_at: view.ended_at.map(time),
-            deadline: time(view.deadline),
-            exit_code: view.exit_code,
-            verification_url: view.verification_url.clone(),
-            device_code: view.device_code.clone(),
-            awaiting_input: view.awaiting_input,
-            input_hint: view.input_hint.clone(),
-            accepts_raw: view.is_active() && view.notice.is_some(),
-            failure: view.failure.as_ref().map(Into::into),
-            notice: view.notice.as_ref().map(Into::into),
-            started_by: view.started_by.clone(),
-            active: view.is_active(),
-            lines: None,
-            dropped_lines: view.dropped_lines,
-        }
-    }
-}
-
-impl From<LoginRow> for Session {
-    /// What is remembered of a sign-in of an earlier run: no link, code or output.
-    fn from(row: LoginRow) -> Self {
-        let failure = row.failure.map(|(code, title, action)| Why { code, title, action });
-        Self {
-            id: row.id,
-            kind: kind_name(Kind::of_method(&row.method)),
-            provider: row.provider,
-            method: row.method,
-            status: status_name(row.status),
-            step: "done",
-            command: row.command,
-            started_at: time(row.started_at),
-            updated_at: time(row.updated_at),
-            ended_at: row.ended_at.map(time),
-            deadline: time(row.deadline),
-            exit_code: row.exit_code,
-            verification_url: None,
-            device_code: None,
-            awaiting_input: false,
-            input_hint: None,
-            accepts_raw: false,
-            failure,
-            notice: None,
-            started_by: row.started_by,
-            active: false,
-            lines: Some(Vec::new()),
-            dropped_lines: 0,
-        }
     }
 }
 
@@ -424,7 +289,12 @@ impl Disconnected {
         Self {
             ok: done.ok,
             status: if done.ok { "disconnected" } else { "failed" },
-            removed: done.removed.iter().map(|file| shown(file)).collect(),
+            removed: done
+                .removed
+                .iter()
+                .map(|file| shown(file))
+                .chain(done.removed_key.then(|| "API key".to_owned()))
+                .collect(),
             at: done.ok.then(|| time(done.at)),
             detail: done.error,
         }
@@ -441,4 +311,6 @@ pub struct Checked {
     /// How it stands now.
     #[serde(flatten)]
     pub status: ProviderStatus,
+    /// What the vendor says of the key in use, where there is one and a way to ask.
+    pub key: Option<KeyChecked>,
 }

@@ -103,7 +103,7 @@ fn answers_about_the_instance() {
     };
     check("status-cloud.json", &status);
     let removed = vec!["/data/home/.codex/auth.json".into()];
-    let done = Disconnected { ok: true, removed, error: None, at: at(9) };
+    let done = Disconnected { ok: true, removed, removed_key: false, error: None, at: at(9) };
     let codex = wire::Disconnected::new(done, "/data/home".as_ref());
     let providers = BTreeMap::from([("codex".to_owned(), codex)]);
     check("wipe.json", &wire::Wiped { ok: true, providers, devices: 0 });
