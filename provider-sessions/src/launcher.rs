@@ -12,7 +12,8 @@
 //! **What it promises.** The program runs in a session of its own, with the terminal it was given
 //! as its controlling terminal or with none, in the foreground group, with descriptors 0, 1 and 2
 //! only, an environment of exactly the listed variables and the marker, no signal ignored or
-//! blocked, umask 077, no core files, no file over 256 MiB, no new privileges. The launcher adopts
+//! blocked, umask 077, no core files, no file over 256 MiB, at most 1,024 open ones, 5 steps nicer
+//! than the server, no new privileges. The launcher adopts
 //! every orphan below it (`PR_SET_CHILD_SUBREAPER`), so a grandchild that called `setsid` or was
 //! forked twice is still its own. When the program ends, when it is told to stop, or when the
 //! server is gone, it ends what is left: SIGTERM, 3 seconds, SIGKILL until nothing is left.
@@ -33,6 +34,7 @@
 
 mod child;
 mod control;
+mod first;
 mod start;
 mod tree;
 
@@ -53,6 +55,18 @@ const ARGUMENT: &str = "__child";
 pub fn run_launcher_if_asked() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == ARGUMENT) {
         std::process::exit(child::main());
+    }
+}
+
+/// Stays behind as the first process where this program was started as one, and runs the program
+/// anew below; then never returns. To be called right after [`run_launcher_if_asked`].
+///
+/// The first process of a container inherits every orphan in it, and what it does not wait for
+/// stays a zombie for good. A launcher that is killed leaves such orphans.
+pub fn stay_first_if_first() {
+    #[cfg(target_os = "linux")]
+    if std::process::id() == 1 {
+        std::process::exit(first::main());
     }
 }
 

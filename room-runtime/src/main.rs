@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     provider_sessions::run_launcher_if_asked();
+    provider_sessions::stay_first_if_first();
     let environment = std::env::vars_os()
         .map(|(name, value)| {
             (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())

@@ -1,9 +1,11 @@
 //! Programs that are broken or mean no good, through the API.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use room_tests::app::{Answer, SOON};
+use room_tests::disk::SmallDisk;
 use room_tests::fake::Scenario;
+use room_tests::vitals::Vitals;
 use room_tests::{eventually, eventually_async};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -92,7 +94,7 @@ async fn silence_and_an_unknown_question_are_told_of_after_20_seconds() {
 async fn a_stubborn_program_is_ended_all_the_same() {
     let room = Room::playing("codex", &Scenario::Stubborn).await;
     let session = room.codex_code().await;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let answer = room.app.cancel(id(&session)).await;
     assert!(answer.status.is_success(), "{answer:?}");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
@@ -164,9 +166,154 @@ fn written_bytes(pid: u32) -> u64 {
 }
 
 fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    Vitals::of(pid).resident_kib
+}
+
+/// What others see of the server meanwhile: an answer, soon.
+async fn assert_served(room: &Room) {
+    let start = Instant::now();
+    let answer = room.app.get("/api/status").await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+/// Cancels in time, and nothing is left.
+async fn assert_ends(room: &Room, session: &Value) {
+    let start = Instant::now();
+    let answer = room.app.cancel(id(session)).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert_eq!(answer.body["session"]["active"], false, "{answer:?}");
+    assert_eq!(room.app.descendants(), []);
+}
+
+#[tokio::test]
+async fn others_are_served_while_a_program_floods_and_memory_stays_flat() {
+    let room = Room::playing("codex", &Scenario::NoNewline).await;
+    room.app.provider_status("codex").await;
+    let before = resident_kib(room.app.pid());
+    for scenario in [Scenario::NoNewline, Scenario::Flood, Scenario::Asks, Scenario::Escapes] {
+        room.control.play("codex", &scenario);
+        let session = room.app.connect("codex").await;
+        for _ in 0..20 {
+            assert_served(&room).await;
+        }
+        // Meanwhile somebody signs in elsewhere.
+        room.sign_in_claude().await;
+        assert_ends(&room, &session).await;
+    }
+    let grown = resident_kib(room.app.pid()).saturating_sub(before);
+    assert!(grown < 2 * GROWTH_KIB, "{grown} KiB more");
+}
+
+#[tokio::test]
+async fn a_program_that_asks_and_reads_no_answer_is_heard_all_the_same() {
+    let room = Room::playing("codex", &Scenario::Asks).await;
+    let session = room.app.connect("codex").await;
+    eventually(SOON, || (!room.logins("codex").is_empty()).then_some(()));
+    assert_ends(&room, &session).await;
+    let session = room.codex_code().await;
+    room.control.approve();
+    room.app.session_until(id(&session), |view| view["status"] == "completed").await;
+}
+
+#[tokio::test]
+async fn a_program_that_stops_itself_is_ended() {
+    let room = Room::playing("codex", &Scenario::Stops).await;
+    let session = room.codex_code().await;
+    assert_eq!(session["deviceCode"], "WXYZ-12345");
+    let pid = room.logins("codex")[0].pid;
+    let stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(") ").next()?.starts_with('T').then_some(())
+    };
+    eventually(SOON, stopped);
+    assert_ends(&room, &session).await;
+}
+
+#[tokio::test]
+async fn a_hundred_daemons_end_with_their_login() {
+    let room = Room::playing("codex", &Scenario::ForkBomb).await;
+    let session = room.codex_code().await;
+    let count = room.app.descendants().len();
+    assert!(count > 100, "{count}");
+    assert_served(&room).await;
+    assert_ends(&room, &session).await;
+    // The same when the program itself comes to its end.
+    let session = room.codex_code().await;
+    room.control.approve();
+    room.app.session_until(id(&session), |view| view["status"] == "completed").await;
+    assert_eq!(room.app.descendants(), []);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_shown_as_such_and_forge_nothing() {
+    let room = Room::playing("codex", &Scenario::NoText).await;
+    let session = room.codex_code().await;
+    let whole = |view: &Value| text(view).contains("one-time code");
+    let session = room.app.session_until(id(&session), whole).await;
+    let shown = text(&session);
+    for word in ["one", "two", "three", "four", "five", "six", "seven", "forged"] {
+        assert!(shown.contains(word), "{word}: {shown:?}");
+    }
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    let log = room.app.log();
+    assert!(!log.contains("forged") && !log.contains('\u{1b}'), "{log}");
+    room.control.approve();
+    room.app.session_until(id(&session), |view| view["status"] == "completed").await;
+}
+
+#[tokio::test]
+async fn a_file_larger_than_any_login_needs_ends_the_program() {
+    let room = Room::playing("codex", &Scenario::LargeFile).await;
+    let session = room.app.connect("codex").await;
+    let session = room.app.session_until(id(&session), ended).await;
+    assert_eq!(session["status"], "failed", "{session:#}");
+    assert_eq!(session["exitCode"], 128 + 25, "SIGXFSZ: {session:#}");
+    assert_plain_reason(&session);
+    let size = std::fs::metadata(room.app.home().path().join("large")).unwrap().len();
+    assert!(size <= 256 << 20, "{size}");
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_the_sign_in_and_nothing_else() {
+    let setup = room_tests::app::Setup::new().unwrap();
+    let codex = setup.home().codex();
+    std::fs::create_dir_all(&codex).unwrap();
+    let test = "a_full_disk_costs_the_sign_in_and_nothing_else";
+    let Some(disk) = SmallDisk::mount(test, &codex, 4 << 20) else { return };
+    let room = Room::from(setup).await;
+    let free = disk.free_bytes();
+    room.control.play("codex", &Scenario::FillsDisk);
+    let session = room.codex_code().await;
+    assert!(disk.free_bytes() < 64 * 1024, "{}", disk.free_bytes());
+    assert_served(&room).await;
+    room.control.approve();
+    let session = room.app.session_until(id(&session), ended).await;
+    assert_eq!(session["status"], "failed", "{session:#}");
+    assert_plain_reason(&session);
+    assert_eq!(disk.free_bytes(), free, "what it wrote is gone with its scratch home");
+    room.control.play("codex", &Scenario::Normal);
+    room.sign_in_codex().await;
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_run_is_told_of_with_its_reason() {
+    let room = Room::start().await;
+    for (program, reason) in [
+        ("#!/no/such/interpreter\n", "/no/such/interpreter"),
+        ("\u{7f}ELF no more", "exec format error"),
+        ("", "exec format error"),
+    ] {
+        room.replace("codex", program);
+        let session = room.app.connect("codex").await;
+        let session = room.app.session_until(id(&session), ended).await;
+        assert_eq!(session["status"], "failed", "{session:#}");
+        assert_eq!(session["failure"]["code"], "launch_failed", "{session:#}");
+        assert!(text(&session).contains(reason), "{session:#}");
+        assert_served(&room).await;
+    }
+    assert_eq!(room.app.descendants(), []);
 }
 
 #[tokio::test]
@@ -191,7 +338,7 @@ async fn escapes_marks_and_false_links_do_not_come_through() {
 async fn a_status_that_hangs_does_not_hold_up_the_others() {
     let room = Room::playing("codex", &Scenario::StatusHangs).await;
     let statuses = async || {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let answer = room.app.get("/api/providers/status").await;
         assert!(answer.status.is_success(), "{answer:?}");
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());

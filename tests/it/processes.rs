@@ -102,3 +102,75 @@ async fn another_rooms_login_lives_on() {
     other.control.approve();
     other.app.session_until(id(&session), |view| view["status"] == "completed").await;
 }
+
+/// The first process of a container inherits every orphan in it: none may stay a zombie, and the
+/// server's end is the container's.
+#[tokio::test]
+async fn as_the_first_process_of_a_container_it_waits_for_orphans() {
+    let here = std::process::Command::new("unshare").args(["--pid", "--fork", "true"]).status();
+    if !here.is_ok_and(|status| status.success()) {
+        eprintln!("NOT RUN: the first process of a container: only root may make one");
+        return;
+    }
+    let clis = fake_clis().unwrap();
+    let setup = Setup::new().unwrap().search(&format!("{}:/usr/bin:/bin", clis.path().display()));
+    Control::new(setup.home().path()).play("codex", &Scenario::Grandchildren);
+    let container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let mut app = setup.start_below(&container).await.unwrap();
+    let session = app.connect("codex").await;
+    app.session_until(id(&session), |view| view["deviceCode"].is_string()).await;
+    let first = child_of(app.pid(), "serve").expect("the first process");
+    let server = child_of(first, "serve").expect("the server below it");
+    let launchers = || children(server).into_iter().filter(|(_, line)| line.contains("__child"));
+    // Without its launcher, the daemon that left the session becomes the first process's child.
+    let (launcher, _) = eventually(SOON, || launchers().next());
+    kill(launcher, Signal::KILL);
+    app.session_until(id(&session), |view| view["active"] == false).await;
+    let zombies = || all_below(first).into_iter().filter(|pid| state(*pid) == Some('Z')).count();
+    eventually(SOON, || (launchers().next().is_none() && zombies() == 0).then_some(()));
+    assert_eq!(children(first).len(), 1, "{:?}", children(first));
+    // Told to end, it hands that on, and ends as the server does.
+    kill(first, Signal::TERM);
+    let status = app.wait();
+    assert!(status.success(), "{status}: {}", app.log());
+    assert_eq!(app.descendants(), []);
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+fn children(pid: u32) -> Vec<(u32, String)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<u32> = lists
+        .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|pid| pid.parse().ok())
+        .collect();
+    let line = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    pids.into_iter().map(|pid| (pid, String::from_utf8_lossy(&line(pid)).into_owned())).collect()
+}
+
+fn child_of(pid: u32, word: &str) -> Option<u32> {
+    eventually(SOON, || {
+        let found = children(pid).into_iter().find(|(_, line)| line.contains(word));
+        Some(found.map(|(pid, _)| pid))
+    })
+}
+
+fn all_below(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while next < all.len() {
+        let found = children(all[next]).into_iter().map(|(pid, _)| pid);
+        all.extend(found);
+        next += 1;
+    }
+    all
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}

@@ -1,5 +1,7 @@
 //! A server with fake programs, and what the tests of its features share.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use reqwest::StatusCode;
 use room_tests::app::{Setup, TestApp};
 use room_tests::clis::{FakeClis, fake_clis};
@@ -10,7 +12,7 @@ use serde_json::Value;
 pub(crate) struct Room {
     pub(crate) app: TestApp,
     pub(crate) control: Control,
-    _clis: FakeClis,
+    clis: FakeClis,
 }
 
 impl Room {
@@ -29,7 +31,7 @@ impl Room {
         let setup = setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "off");
         let setup = setup.search(&format!("{}:/usr/bin:/bin", clis.path().display()));
         let control = Control::new(setup.home().path());
-        Self { app: setup.start().await.unwrap(), control, _clis: clis }
+        Self { app: setup.start().await.unwrap(), control, clis }
     }
 
     /// With what a program will play.
@@ -62,6 +64,15 @@ impl Room {
         let answer = self.app.input(id(&session), &good_code(&session)).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         self.app.session_until(id(&session), |view| view["status"] == "completed").await;
+    }
+
+    /// Puts this text in the place of a fake.
+    pub(crate) fn replace(&self, program: &str, text: &str) {
+        let place = self.clis.path().join(program);
+        // A new file: the old one is a second name of the fake itself.
+        std::fs::remove_file(&place).unwrap();
+        std::fs::write(&place, text).unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// The runs of a program that were a login.

@@ -36,6 +36,8 @@ pub struct Setup {
     env: Vec<(String, String)>,
     /// Under which name a hosted one is asked.
     host: Option<String>,
+    /// The program that starts the server, with its arguments.
+    below: Vec<String>,
 }
 
 impl Setup {
@@ -55,6 +57,7 @@ impl Setup {
             path: "/nonexistent".to_owned(),
             env: Vec::new(),
             host: None,
+            below: Vec::new(),
         })
     }
 
@@ -124,7 +127,15 @@ impl Setup {
     ///
     /// When it was not built, or before its sources changed.
     pub fn command(&self, args: &[&str]) -> io::Result<Command> {
-        let mut command = Command::new(room_binary()?);
+        let room = room_binary()?;
+        let mut command = match self.below.split_first() {
+            Some((program, rest)) => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(room);
+                command
+            }
+            None => Command::new(room),
+        };
         command
             .args(args)
             .env_clear()
@@ -165,6 +176,20 @@ impl Setup {
         let mut app = self.client()?;
         app.answers().await;
         Ok((app, terminal))
+    }
+
+    /// The same as the last of these words: a program, its arguments, and the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Setup::start`].
+    pub async fn start_below(mut self, words: &[&str]) -> io::Result<TestApp> {
+        self.below = words.iter().map(|word| (*word).to_owned()).collect();
+        self.start().await
     }
 
     fn client(self) -> io::Result<TestApp> {

@@ -1,7 +1,7 @@
 //! The harness of Room's end-to-end tests.
 //!
 //! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]) and for a control plane
-//! ([`issuer`]), browsers without a screen ([`page`]), the command-line
+//! ([`issuer`]) and a registry of packages ([`registry`]), browsers without a screen ([`page`]), the command-line
 //! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
 //! and a plain terminal ([`terminal`]) that proves the rest without Room.
 
@@ -10,6 +10,7 @@ pub mod app;
 pub mod client;
 pub mod clis;
 pub mod demo;
+pub mod disk;
 pub mod fake;
 pub mod home;
 pub mod issuer;
@@ -18,9 +19,11 @@ pub mod page;
 mod processes;
 pub mod proxy;
 pub mod raw;
+pub mod registry;
 pub mod socket;
 mod standin;
 pub mod terminal;
+pub mod vitals;
 mod wait;
 
 pub use processes::{Process, processes_with_marker};

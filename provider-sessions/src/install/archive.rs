@@ -17,6 +17,9 @@ use super::{InstallError, Stop};
 /// Most bytes an archive may hold, unpacked; codex 0.169.0 has 425 MB, claude 2.1.329 378 MB.
 const UNPACKED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
+/// What even a small archive may hold beyond ten times its size.
+const MARGIN_BYTES: u64 = 1024 * 1024;
+
 /// Most entries; codex has 44.
 const ENTRIES: usize = 10_000;
 
@@ -34,9 +37,11 @@ pub(crate) struct Bounds {
     pub(crate) entries: usize,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { bytes: UNPACKED_BYTES, entries: ENTRIES }
+impl Bounds {
+    /// For an archive of that size: programs unpack to two or three times their size, never to ten.
+    pub(crate) fn of(archive_bytes: u64) -> Self {
+        let bytes = archive_bytes.saturating_mul(10).saturating_add(MARGIN_BYTES);
+        Self { bytes: bytes.min(UNPACKED_BYTES), entries: ENTRIES }
     }
 }
 

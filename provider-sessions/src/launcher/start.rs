@@ -16,6 +16,16 @@ use super::{Order, Stdio as Wanted};
 /// wild must not fill the disk.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// The descriptors a program may have open: enough for any login, and no way to use up the server's.
+const OPEN_FILES: u64 = 1024;
+
+/// How far a program stands back behind the server when both want the processor.
+///
+/// There is no limit of processor time besides: a program that waits for a person in a busy loop
+/// would reach one in a sign-in that goes well, and one that does not end is ended by the clock.
+/// Nor is there one of processes: they are counted by user, and the server's own are of the same.
+const NICE: i32 = 5;
+
 /// Closes what the server, or whoever started it, left open without the close-on-exec flag.
 ///
 /// To be called before the launcher opens anything itself.
@@ -48,6 +58,8 @@ pub(super) fn restrict() {
     let _ = rustix::process::setsid();
     limit(Resource::Core, 0);
     limit(Resource::Fsize, FILE_BYTES);
+    limit(Resource::Nofile, OPEN_FILES);
+    let _ = rustix::process::nice(NICE);
     #[cfg(target_os = "linux")]
     {
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));

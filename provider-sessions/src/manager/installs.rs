@@ -187,7 +187,7 @@ impl Job {
         let unpacking = move || {
             let folder = unpacked.make_package().map_err(InstallError::Disk)?;
             let wants = |path: &str| archive.wants(path);
-            unpack(&mut file, &folder, wants, Bounds::default(), &stopped)?;
+            unpack(&mut file, &folder, wants, Bounds::of(size), &stopped)?;
             drop(file);
             unpacked.remove_archive().map_err(InstallError::Disk)
         };

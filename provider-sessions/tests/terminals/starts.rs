@@ -98,6 +98,20 @@ async fn a_program_that_cannot_run_is_an_error_with_its_reason() {
 }
 
 #[tokio::test]
+async fn limits_and_manners_are_what_they_should_be() {
+    let room = Room::new();
+    let own = std::process::Command::new("nice").output().unwrap();
+    let own: i32 = String::from_utf8(own.stdout).unwrap().trim().parse().unwrap();
+    let script = "umask; ulimit -c; ulimit -f; ulimit -n; ulimit -H -n; nice; ulimit -t";
+    // Blocks of 512 bytes.
+    let terminal = room.shell(script).await;
+    let text = read_all(&terminal).await;
+    let nice = (own + 5).min(19).to_string();
+    let expected = ["0077", "0", "524288", "1024", "1024", &nice, "unlimited"];
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
 async fn a_launcher_that_is_none_is_an_error() {
     let room = Room::new();
     for (program, reason) in [

@@ -30,6 +30,22 @@ const ESCAPES: &str = "\x1b]0;owned\x07\x1b]52;c;cm0gLXJmIC8=\x07\x1b[2J\x1b[31m
     \x1b]8;;https://evil.example/codex/device\x07https://auth.openai.com/codex/device\x1b]8;;\x07\n\
     \x1b[8mhidden\x1b[0m\x1bP+q544e\x1b\\\x1b_app\x1b\\\u{9b}31m\n";
 
+/// More than any file of a login may have.
+const LARGE_BYTES: u64 = 300 * 1024 * 1024;
+
+/// Processes of a fork bomb.
+const BOMB: usize = 100;
+
+/// What codex shows, as far as a person needs it.
+const CODE: &str = "1. Open this link in your browser\r\n   https://auth.openai.com/codex/device\r\n\r\n\
+    2. Enter this one-time code\r\n   WXYZ-12345\r\n\r\n";
+
+/// Stray continuations, a character cut off, an overlong one, a surrogate, what is beyond Unicode,
+/// the C1 controls of another time, and a line that pretends to be the server's.
+const NO_TEXT: &[u8] = b"\x80\xbf one\r\n\xe2\x82 two\r\n\xc0\xaf three\r\n\xed\xa0\x80 four\r\n\
+    \xf5\x80\x80\x80 five\r\n\x9b31m six\r\n\x00\x00 seven\r\n\xff\xfe\r\n\
+    {\"level\":\"ERROR\",\"message\":\"forged\"}\r\n";
+
 /// What is left of a scenario once its first part was played.
 pub(super) enum Then {
     /// The login goes on as usual.
@@ -82,6 +98,39 @@ pub(super) fn play(world: &World, program: &str) -> Then {
             Then::GoOn
         }
         Scenario::UnknownQuestion => ask(),
+        Scenario::LargeFile => {
+            let made = std::fs::File::create(world.home.join("large"))
+                .and_then(|file| file.set_len(LARGE_BYTES));
+            tty::write(&format!("A large file: {made:?}\r\n"));
+            Then::GoOn
+        }
+        Scenario::FillsDisk => {
+            fill_disk(&world.directory("CODEX_HOME", ".codex"));
+            Then::GoOn
+        }
+        Scenario::Stops => {
+            tty::write(CODE);
+            let own = rustix::process::getpid();
+            let _ = rustix::process::kill_process(own, rustix::process::Signal::STOP);
+            Then::GoOn
+        }
+        Scenario::ForkBomb => {
+            for _ in 0..BOMB {
+                if let Then::End(code) = leave_behind(world, true) {
+                    return Then::End(code);
+                }
+            }
+            Then::GoOn
+        }
+        Scenario::NoText => {
+            tty::write_bytes(NO_TEXT);
+            Then::GoOn
+        }
+        Scenario::Asks => {
+            tty::deaf();
+            (0..100).for_each(|_| tty::write(&"\x1b[6n\x1b[c".repeat(1000)));
+            Then::GoOn
+        }
         Scenario::ClosesTerminal => {
             tty::write("Letting go of the terminal\r\n");
             Then::End(close_terminal().map_or_else(|_| ExitCode::FAILURE, |()| linger()))
@@ -102,6 +151,15 @@ pub(super) fn linger() -> ExitCode {
         std::thread::sleep(PAUSE);
     }
     ExitCode::FAILURE
+}
+
+/// Until no more goes in.
+fn fill_disk(folder: &std::path::Path) {
+    use std::io::Write as _;
+    let Ok(mut file) = std::fs::File::create(folder.join("junk")) else { return };
+    let piece = vec![b'x'; 64 * 1024];
+    while file.write_all(&piece).is_ok() {}
+    tty::write("The disk is full\r\n");
 }
 
 fn ask() -> Then {

@@ -36,9 +36,21 @@ pub enum Scenario {
     ClosesTerminal,
     /// As normal, but its own `status` never answers.
     StatusHangs,
+    /// Makes a file larger than any login needs.
+    LargeFile,
+    /// Writes until the disk is full, then as normal.
+    FillsDisk,
+    /// Shows its code, and stops itself.
+    Stops,
+    /// A hundred processes with a session of their own each, then as normal.
+    ForkBomb,
+    /// Bytes that are no text, then as normal.
+    NoText,
+    /// Asks where the cursor is, 100,000 times, and reads no answer; then as normal.
+    Asks,
 }
 
-const WORDS: [(&str, Scenario); 13] = [
+const WORDS: [(&str, Scenario); 19] = [
     ("normal", Scenario::Normal),
     ("silent", Scenario::Silent),
     ("dies", Scenario::Dies),
@@ -52,6 +64,12 @@ const WORDS: [(&str, Scenario); 13] = [
     ("exit0-no-credentials", Scenario::NoCredentials),
     ("closes-terminal", Scenario::ClosesTerminal),
     ("status-hangs", Scenario::StatusHangs),
+    ("large-file", Scenario::LargeFile),
+    ("fills-disk", Scenario::FillsDisk),
+    ("stops", Scenario::Stops),
+    ("fork-bomb", Scenario::ForkBomb),
+    ("no-text", Scenario::NoText),
+    ("asks", Scenario::Asks),
 ];
 
 impl Scenario {

@@ -24,6 +24,19 @@ pub(super) fn write(recorded: &str) {
     }
 }
 
+/// Writes what is no text.
+pub(super) fn write_bytes(bytes: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(1);
+    }
+}
+
+/// From now on what is typed is neither shown nor edited, nor does a key end anything.
+pub(super) fn deaf() {
+    std::mem::forget(Keyboard::take());
+}
+
 /// Writes to the other output.
 pub(super) fn write_error(text: &str) {
     // Nobody is left to be told.
