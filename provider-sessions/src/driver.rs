@@ -317,6 +317,8 @@ impl<'a> Drive<'a> {
                     self.stuck_at = None;
                     self.inner.apply(self.live, Input::Seen(event));
                 }
+                Event::Answer(bytes) => self.type_in(&bytes).await,
+                Event::Token(_) => {}
                 Event::PromptGone | Event::Failed { .. } | Event::Stored => {
                     self.inner.apply(self.live, Input::Seen(event));
                 }

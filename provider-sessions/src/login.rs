@@ -257,7 +257,7 @@ impl Login {
             Event::PromptGone => self.view.awaiting_input = false,
             Event::Failed { code, .. } => self.said = Some(code),
             Event::Stored => self.view.step = Step::Storing,
-            Event::Line(_) | Event::Reply(_) => {}
+            Event::Line(_) | Event::Reply(_) | Event::Answer(_) | Event::Token(_) => {}
         }
     }
 

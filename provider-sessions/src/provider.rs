@@ -16,18 +16,24 @@ use serde::Deserialize;
 pub use home::{Home, HomeStrategy, StoreSetting};
 pub use install::{Archive, Install};
 pub use key::{Key, KeyCheck, KeyStore, StoredKey};
-pub use method::{Method, MethodKind, Yields};
+pub use method::{Ends, Method, MethodKind, Yields};
 pub use pattern::Pattern;
 pub use scan::{AnswerRule, FailureRule, LinkRule, ScanRules};
-pub use status::{AccountFile, Logout, StatusCommand, StatusText};
+pub use status::{AccountFile, JwtAccount, Logout, StatusCommand, StatusText, TextAccount};
 
 /// The rows this crate ships, in the order a person sees them.
 pub fn built_in() -> &'static [Arc<Provider>] {
     static ROWS: LazyLock<Vec<Arc<Provider>>> = LazyLock::new(|| {
-        [include_str!("../providers/codex.toml"), include_str!("../providers/claude.toml")]
-            .into_iter()
-            .map(|text| Arc::new(Provider::parse(text).expect("built-in rows are tested")))
-            .collect()
+        [
+            include_str!("../providers/codex.toml"),
+            include_str!("../providers/claude.toml"),
+            include_str!("../providers/gh.toml"),
+            include_str!("../providers/copilot.toml"),
+            include_str!("../providers/gemini.toml"),
+        ]
+        .into_iter()
+        .map(|text| Arc::new(Provider::parse(text).expect("built-in rows are tested")))
+        .collect()
     });
     &ROWS
 }

@@ -3,10 +3,11 @@
 //! Known shapes (API keys, JWTs, tokens in addresses, half-masked input) go always; the pasted
 //! code goes once [`Redactor::mask`] has named it, also in pieces.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+mod shapes;
 
-use regex::Regex;
+use std::collections::HashSet;
+
+use shapes::{beginning, known_shapes};
 
 /// What stands where a secret was.
 const MASK: &str = "****";
@@ -16,6 +17,8 @@ const PIECE: usize = 6;
 const BEGINNING: usize = 3;
 /// Places in a secret that a piece may fit; more only happens to very monotonous ones.
 const PLACES: usize = 8;
+/// How much of a broken word is remembered: a token or an address with one.
+const WORD: usize = 2048;
 /// Secrets remembered; one sign-in has a few at most.
 const SECRETS: usize = 16;
 
@@ -23,7 +26,8 @@ const SECRETS: usize = 16;
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     secrets: Vec<Secret>,
-    carry: Carry,
+    /// What the line before ended in: a program may have broken a secret there.
+    before: Before,
 }
 
 #[derive(Clone)]
@@ -32,15 +36,16 @@ struct Secret {
     pieces: HashSet<[u8; PIECE]>,
 }
 
-/// What the line before ended in: a program may have broken a secret there.
+/// The end of the line before.
 #[derive(Clone, Default)]
-enum Carry {
-    #[default]
-    Nothing,
-    /// A token of a known shape.
-    Token,
-    /// A piece of a pasted secret: which one, and how far into it. A piece may fit more than once.
-    Pieces(Vec<(usize, usize)>),
+struct Before {
+    /// Its last word, and those of the lines before it that it went on from.
+    word: String,
+    /// How long the line was, in bytes: what goes on from it is not longer.
+    length: usize,
+    /// Pieces of pasted secrets it ended in: which one, and how far into it. A piece may fit more
+    /// than once.
+    pieces: Vec<(usize, usize)>,
 }
 
 impl Redactor {
@@ -63,8 +68,8 @@ impl Redactor {
 
     /// The next line, safe to show.
     pub(crate) fn line(&mut self, line: &str) -> String {
-        let (safe, carry) = self.apply(line);
-        self.carry = carry;
+        let (safe, before) = self.apply(line);
+        self.before = before;
         safe
     }
 
@@ -73,30 +78,59 @@ impl Redactor {
         self.apply(line).0
     }
 
-    fn apply(&self, line: &str) -> (String, Carry) {
+    fn apply(&self, line: &str) -> (String, Before) {
         let content = line.trim_end_matches(is_frame).len();
-        let mut hidden: Vec<(usize, usize)> = Vec::new();
-        let mut carry = Carry::Nothing;
-        for (start, end) in known_shapes(line) {
-            if end == content && end - start >= PIECE {
-                carry = Carry::Token;
-            }
-            hidden.push((start, end));
-        }
-        let mut pieces = self.continue_from_before(line, content, &mut hidden);
+        let mut hidden: Vec<(usize, usize)> = known_shapes(line);
+        hidden.extend(beginning(line, content));
+        let mut before = self.known_shape_goes_on(line, content, &mut hidden);
+        before.pieces = self.pieces_go_on(line, content, &mut hidden);
         for (index, secret) in self.secrets.iter().enumerate() {
             let ends = secret.find(line, content, &mut hidden);
-            pieces.extend(ends.into_iter().take(PLACES).map(|offset| (index, offset)));
+            before.pieces.extend(ends.into_iter().take(PLACES).map(|offset| (index, offset)));
         }
-        if !pieces.is_empty() {
-            carry = Carry::Pieces(pieces);
-        }
-        (cover(line, hidden), carry)
+        (cover(line, hidden), before)
     }
 
-    /// Hides what goes on at the start of this line of a secret that the line before ended in;
-    /// gives how far into the secret that goes, if it fills the line.
-    fn continue_from_before(
+    /// Hides what goes on at the start of this line of a known shape that began in a line before:
+    /// the two words are read as one.
+    fn known_shape_goes_on(
+        &self,
+        line: &str,
+        content: usize,
+        hidden: &mut Vec<(usize, usize)>,
+    ) -> Before {
+        let start = line.len() - line.trim_start_matches(is_frame).len();
+        let inside = line.get(start..content).unwrap_or_default();
+        let word = inside.split(char::is_whitespace).next().unwrap_or_default();
+        let length = content - start.min(content);
+        // A word of plain letters is the next sentence.
+        let plain = word.chars().skip(1).all(|c| c.is_ascii_lowercase());
+        let goes_on = !self.before.word.is_empty() && !plain && length <= self.before.length;
+        if goes_on {
+            let seam = self.before.word.len();
+            let both = format!("{}{word}", self.before.word);
+            for (from, to) in known_shapes(&both) {
+                if to > seam {
+                    hidden.push((start + from.saturating_sub(seam), start + to - seam));
+                }
+            }
+        }
+        let last = inside.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let mut tail = String::new();
+        if goes_on && last.len() == inside.len() {
+            tail.clone_from(&self.before.word);
+        }
+        tail.push_str(last);
+        if tail.len() > WORD {
+            let cut = (tail.len() - WORD..tail.len()).find(|&at| tail.is_char_boundary(at));
+            tail.drain(..cut.unwrap_or(0));
+        }
+        Before { word: tail, length, pieces: Vec::new() }
+    }
+
+    /// Hides what goes on at the start of this line of a pasted secret that the line before ended
+    /// in; gives how far into the secret that goes, if it fills the line.
+    fn pieces_go_on(
         &self,
         line: &str,
         content: usize,
@@ -105,26 +139,14 @@ impl Redactor {
         let start = line.len() - line.trim_start_matches(is_frame).len();
         let word = line[start..].split(|c: char| !is_token(c)).next().unwrap_or_default();
         let mut further = Vec::new();
-        match &self.carry {
-            Carry::Nothing => {}
-            Carry::Token => {
-                // A word of plain letters is the next sentence.
-                let plain = word.chars().skip(1).all(|c| c.is_ascii_lowercase());
-                if !word.is_empty() && !plain {
-                    hidden.push((start, start + word.len()));
-                }
-            }
-            Carry::Pieces(places) => {
-                for &(index, offset) in places {
-                    let rest = self.secrets.get(index).and_then(|one| one.text.get(offset..));
-                    let rest = rest.unwrap_or_default();
-                    let length = shared(rest, word);
-                    if length > 0 && (length == word.len() || length == rest.len()) {
-                        hidden.push((start, start + length));
-                        if start + length == content && length < rest.len() {
-                            further.push((index, offset + length));
-                        }
-                    }
+        for &(index, offset) in &self.before.pieces {
+            let rest = self.secrets.get(index).and_then(|one| one.text.get(offset..));
+            let rest = rest.unwrap_or_default();
+            let length = shared(rest, word);
+            if length > 0 && (length == word.len() || length == rest.len()) {
+                hidden.push((start, start + length));
+                if start + length == content && length < rest.len() {
+                    further.push((index, offset + length));
                 }
             }
         }
@@ -168,41 +190,6 @@ impl Secret {
     }
 }
 
-/// Where secrets of known shapes stand.
-fn known_shapes(line: &str) -> impl Iterator<Item = (usize, usize)> {
-    static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(concat!(
-            // API keys and tokens: sk-…, sk-ant-oat01-…, half-masked ones too.
-            r"\bsk-[A-Za-z0-9_*.…•-]{8,}",
-            // Refresh tokens.
-            r"|\brt[_.][A-Za-z0-9_.-]{20,}",
-            // JSON web tokens, one part or more.
-            r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*",
-            // What callback addresses and forms carry.
-            r"|\b(?:id_token|access_token|refresh_token|code_verifier|client_secret)=(?P<token>[^&\s'\x22#]+)",
-            r"|[?&;]code=(?P<code>[^&\s'\x22]{8,})",
-            r"|(?i:\bbearer\s+)(?P<bearer>[A-Za-z0-9._~+/=-]{12,})",
-            // Input shown as stars but for its end.
-            r"|[*•]{4,}[A-Za-z0-9#_.~-]{1,16}",
-        ))
-        .expect("a constant")
-    });
-    let found = |captures: regex::Captures<'_>| {
-        let named = ["token", "code", "bearer"].into_iter().find_map(|name| captures.name(name));
-        named.or_else(|| captures.get(0)).map(|found| (found.start(), found.end()))
-    };
-    // Most lines have none of these: a cheap look first.
-    let suspicious = line.contains("sk-")
-        || line.contains("eyJ")
-        || line.contains("rt")
-        || line.contains("****")
-        || line.contains("••••")
-        || line.contains('=')
-        || line.contains("earer")
-        || line.contains("EARER");
-    suspicious.then(|| SHAPES.captures_iter(line)).into_iter().flatten().filter_map(found)
-}
-
 /// Puts the mask over the places, which may touch and overlap.
 fn cover(line: &str, mut hidden: Vec<(usize, usize)>) -> String {
     if hidden.is_empty() {
@@ -244,78 +231,4 @@ fn is_frame(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> String {
-        Redactor::default().line(text)
-    }
-
-    #[test]
-    fn known_shapes_are_masked() {
-        for (text, safe) in [
-            ("key sk-proj-abcdefghij1234 end", "key **** end"),
-            ("token sk-ant-oat01-AbC_d-eFgHiJkL.", "token ****"),
-            ("API key configured - sk-mock-***bcdef", "API key configured - ****"),
-            ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln x", "jwt **** x"),
-            (
-                "http://localhost:1455/success?id_token=eyJh.x.y&n=1",
-                "http://localhost:1455/success?id_token=****&n=1",
-            ),
-            ("id_token=abc access_token=def&x", "id_token=**** access_token=****&x"),
-            (
-                "GET /auth/callback?code=ac_1234567890&state=x",
-                "GET /auth/callback?code=****&state=x",
-            ),
-            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer ****"),
-            ("│ **********2uCFxo  │", "│ ****  │"),
-            ("••••••••abc", "****"),
-            ("refresh rt_abcdefghijklmnopqrstuvwx", "refresh ****"),
-        ] {
-            assert_eq!(line(text), safe);
-        }
-    }
-
-    #[test]
-    fn what_a_person_needs_stays() {
-        let state = "a".repeat(43);
-        for text in [
-            "Continue only if you started this login in Codex.",
-            "https://claude.com/cai/oauth/authorize?code=true&response_type=code&state=abc",
-            &format!("https://claude.com/oauth/authorize?code_challenge={state}&state={state}"),
-            "https://github.com/login/device?user_code=ABCD-EFGH",
-            "   CZ6N-DCWVI",
-            "task-list sk-1 ask-me-anything-now",
-            "**bold** and *** and ****",
-            "a == b; x=1",
-            "start eyJ",
-        ] {
-            assert_eq!(line(text), text);
-        }
-    }
-
-    #[test]
-    fn a_broken_token_is_masked_on_the_next_line_too() {
-        let mut redactor = Redactor::default();
-        assert_eq!(redactor.line("│ sk-ant-oat01-abcdefghijkl │"), "│ **** │");
-        assert_eq!(redactor.line("│ mnop_QRSTUV-0123 │"), "│ **** │");
-        assert_eq!(redactor.line("│ wxyz0 │"), "│ wxyz0 │");
-        redactor.line("sk-ant-oat01-abcdefghijkl");
-        assert_eq!(redactor.line("Store it safely"), "Store it safely");
-    }
-
-    #[test]
-    fn short_answers_are_no_secrets_and_short_secrets_are_words() {
-        let mut redactor = Redactor::default();
-        redactor.mask("y");
-        redactor.mask("1234");
-        assert_eq!(redactor.line("y 1234 12345 x1234 (1234)"), "y **** 12345 x1234 (****)");
-    }
-
-    #[test]
-    fn percent_encoded_secrets_are_masked() {
-        let mut redactor = Redactor::default();
-        redactor.mask("abcdef#ghijkl");
-        assert_eq!(redactor.line("x=abcdef%23ghijkl;"), "x=****;");
-    }
-}
+mod tests;

@@ -29,7 +29,10 @@ pub struct Summary {
 }
 
 /// Feeds a recording to the detector, `chunk` bytes at a time (all at once without), and hands out
-/// what it finds, a summary last. Time plays no part: any chunk size gives the same events.
+/// what it finds, a summary last. Time plays no part: any chunk size gives the same events. A link
+/// that Room offers because the program prints none ([`ScanRules::fixed_link`]) is not among them.
+///
+/// [`ScanRules::fixed_link`]: crate::provider::ScanRules::fixed_link
 pub fn replay(
     provider: &Provider,
     size: Size,
@@ -37,7 +40,10 @@ pub fn replay(
     bytes: &[u8],
     mut emit: impl FnMut(ReplayEvent),
 ) {
-    let mut scanner = Scanner::new(provider, size);
+    // What is offered besides was not seen here.
+    let mut provider = provider.clone();
+    provider.scan.fixed_link = None;
+    let mut scanner = Scanner::new(&provider, size);
     let mut summary = Summary::default();
     let mut hand_out = |events: Vec<Event>| {
         for event in events {
@@ -71,6 +77,11 @@ impl fmt::Display for ReplayEvent {
                 reply = String::from_utf8_lossy(bytes);
                 Json::Reply { text: &reply }
             }
+            Self::Seen(Event::Answer(bytes)) => {
+                reply = String::from_utf8_lossy(bytes);
+                Json::Answer { text: &reply }
+            }
+            Self::Seen(Event::Token(_)) => Json::Token,
             Self::Seen(Event::Failed { code, text }) => Json::Failed { code: code.as_str(), text },
             Self::Seen(Event::Stored) => Json::Stored,
             Self::Summary(summary) => Json::Summary {
@@ -103,6 +114,10 @@ enum Json<'a> {
     Reply {
         text: &'a str,
     },
+    Answer {
+        text: &'a str,
+    },
+    Token,
     Failed {
         code: &'a str,
         text: &'a str,

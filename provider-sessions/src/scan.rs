@@ -5,16 +5,20 @@
 //! letters. When to look is decided by the bytes themselves, never by how they were divided into
 //! reads, so any chunking gives the same events.
 
+mod answer;
 mod code;
 mod core;
 mod functions;
 mod line;
 mod link;
 mod prompt;
+mod token;
 
 use crate::FailureCode;
-use crate::provider::Provider;
+use crate::provider::{Method, Provider};
 use crate::screen::{Parser, Size};
+
+pub use token::Token;
 
 use core::Core;
 
@@ -39,6 +43,11 @@ pub enum Event {
     PromptGone,
     /// Bytes to write back: the answer to a terminal query.
     Reply(Vec<u8>),
+    /// What to type: a question stands on the screen that Room answers by itself.
+    Answer(Vec<u8>),
+    /// The whole token that a method with [`Yields::Token`](crate::provider::Yields::Token)
+    /// printed; masked in every line. Each one comes once.
+    Token(Token),
     /// The program said why it fails; its exit code decides.
     Failed {
         /// What that means.
@@ -60,11 +69,21 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner for a program in a terminal of that size.
+    /// A scanner for a program in a terminal of that size, whatever it was started for.
     pub fn new(provider: &Provider, size: Size) -> Self {
+        Self::start(provider, None, size)
+    }
+
+    /// A scanner for a program that was started for that way to sign in; only this one finds
+    /// [tokens](Event::Token).
+    pub fn for_method(provider: &Provider, method: &Method, size: Size) -> Self {
+        Self::start(provider, Some(method), size)
+    }
+
+    fn start(provider: &Provider, method: Option<&Method>, size: Size) -> Self {
         Self {
             parser: Parser::new(),
-            core: Core::new(provider, size),
+            core: Core::new(provider, method, size),
             offset: 0,
             next_look: LOOK_BYTES,
         }
@@ -87,7 +106,7 @@ impl Scanner {
     }
 
     /// The program has been quiet for a while: announces what only waited for something to follow
-    /// it, and tells what is painted on the screen.
+    /// it, tells what is painted on the screen, and answers what waits for an answer.
     pub fn settle(&mut self) -> Vec<Event> {
         self.core.settle();
         std::mem::take(&mut self.core.events)

@@ -10,7 +10,7 @@ mod row;
 use std::collections::VecDeque;
 
 pub(crate) use parser::{Csi, Parser, Sink};
-pub(crate) use row::{ELLIPSIS, LETTER, Row};
+pub(crate) use row::{ELLIPSIS, LETTER, Row, SYMBOL};
 
 /// The size of a terminal, in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Screen {
     size: Size,
     rows: VecDeque<Row>,
     history: VecDeque<Row>,
+    /// Rows that were in the history and are gone.
+    forgotten: u64,
     /// Rows that scrolled out and were not yet handed to [`Screen::retire`].
     leaving: VecDeque<Row>,
     /// The other screen while a program uses the alternate one, with its cursor.
@@ -81,6 +83,7 @@ impl Screen {
             size,
             rows: std::iter::repeat_with(Row::default).take(rows).collect(),
             history: VecDeque::new(),
+            forgotten: 0,
             leaving: VecDeque::new(),
             main: None,
             cursor: Cursor::default(),
@@ -109,6 +112,11 @@ impl Screen {
     /// The height, in rows.
     pub(crate) fn height(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The row's number, counted from the first that was ever on the screen.
+    pub(crate) fn written(&self, index: usize) -> u64 {
+        self.forgotten + index as u64
     }
 
     /// The number of rows above the screen.
@@ -207,6 +215,7 @@ impl Screen {
     pub(crate) fn retire(&mut self, row: Row) {
         if self.history.len() == HISTORY_ROWS {
             self.history.pop_front();
+            self.forgotten += 1;
         }
         self.history.push_back(row);
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::key::KeyStatus;
 use crate::launcher::{Launcher, Spec};
 use crate::process::{Output, run};
-use crate::provider::{AccountFile, Install, Provider, StatusCommand, StoredKey};
+use crate::provider::{AccountFile, Install, Pattern, Provider, StatusCommand, StoredKey};
 use crate::session::SessionId;
 
 /// A status command that takes longer is ended.
@@ -134,6 +134,9 @@ fn read_answer(command: &StatusCommand, output: &Output, folder: &Path) -> Answe
                 _ => Answer::unknown(last_line(&text)),
             }
         }
+        // Asked without a command, see `read_file_answer`.
+        StatusCommand::File { .. } => read_file_answer(command, folder)
+            .unwrap_or_else(|| Answer::unknown("its status is in a file")),
         StatusCommand::Json { connected, method, email, plan, expires, .. } => {
             let Ok(answer) = serde_json::from_str::<Value>(&output.stdout) else {
                 return Answer::unknown(last_line(&format!(
@@ -171,6 +174,13 @@ fn read_time(value: &Value) -> Option<Timestamp> {
 
 /// The e-mail address and the plan in a stored JWT. It is shown, never trusted, so not verified.
 fn read_account(rule: &AccountFile, folder: &Path) -> Option<(Option<String>, Option<String>)> {
+    let rule = match rule {
+        AccountFile::Jwt(rule) => rule,
+        AccountFile::Text(rule) => {
+            let text = read_text(&folder.join(&rule.file)).ok()??;
+            return Some((first_group(&rule.pattern, &text), None));
+        }
+    };
     let (stored, _) = read_json(&folder.join(&rule.file))?;
     let payload = stored.pointer(&rule.token)?.as_str()?.split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
@@ -197,6 +207,37 @@ fn read_json(path: &Path) -> Option<(Value, Option<SystemTime>)> {
     }
     let stored = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     Some((stored, found.modified().ok()))
+}
+
+/// A small text file; nothing when it is not there.
+fn read_text(path: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() <= ACCOUNT_FILE_BYTES => {
+            Ok(Some(std::fs::read_to_string(path)?))
+        }
+        Ok(_) => Err(std::io::Error::other("not a small file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn first_group(pattern: &Pattern, text: &str) -> Option<String> {
+    Some(pattern.captures(text)?.get(1)?.as_str().to_owned())
+}
+
+/// The answer of a provider whose credentials file says it; nothing when a command does.
+pub(crate) fn read_file_answer(command: &StatusCommand, folder: &Path) -> Option<Answer> {
+    let StatusCommand::File { file, signed_in, method, account } = command else { return None };
+    Some(match read_text(&folder.join(file)) {
+        Ok(Some(text)) if signed_in.is_match(&text) => Answer {
+            connected: Some(true),
+            method: Some(method.clone()),
+            account: account.as_ref().and_then(|pattern| first_group(pattern, &text)),
+            ..Answer::default()
+        },
+        Ok(_) => Answer { connected: Some(false), ..Answer::default() },
+        Err(error) => Answer::unknown(format!("{file} cannot be read: {error}")),
+    })
 }
 
 fn last_line(text: &str) -> String {

@@ -322,7 +322,7 @@ fn manager(
     vault: Arc<Vault>,
 ) -> SessionManager {
     let rows = provider_sessions::provider::built_in().to_vec();
-    let moves = |name: &str| rows.iter().any(|row| row.home.variable == name);
+    let moves = |name: &str| rows.iter().any(|row| row.home.variable.as_deref() == Some(name));
     let environment = environment
         .iter()
         .filter(|(name, _)| config.own_home || !moves(name))

@@ -39,9 +39,11 @@ impl Inner {
         session: Option<SessionId>,
     ) -> Spec {
         let moved = moved_to.map(|path| path.to_string_lossy().into_owned());
-        let folder = moved.or_else(|| self.variable(&row.home.variable).map(ToOwned::to_owned));
+        let variable = row.home.variable.as_deref();
+        let folder =
+            moved.or_else(|| variable.and_then(|name| self.variable(name)).map(ToOwned::to_owned));
         let mut extra: Vec<(String, String)> = row.environment.clone().into_iter().collect();
-        extra.extend(folder.map(|folder| (row.home.variable.clone(), folder)));
+        extra.extend(variable.map(ToOwned::to_owned).zip(folder));
         let env =
             child_environment(&self.settings.environment, &self.settings.provider_home, &extra);
         let marker = Marker::new(&self.mark, session.unwrap_or_else(SessionId::random));
@@ -115,8 +117,10 @@ impl Inner {
             let error = Some(format!("{} is not installed", row.program));
             return Answer { error, ..Answer::default() };
         };
-        let args = row.status.args().to_vec();
-        let spec = with(self.spec(row, program, args, moved_to, session));
+        let Some(args) = row.status.args() else {
+            return status::read_file_answer(&row.status, folder).unwrap_or_default();
+        };
+        let spec = with(self.spec(row, program, args.to_vec(), moved_to, session));
         status::ask(row, self.launcher(), spec, folder).await
     }
 

@@ -36,13 +36,16 @@ impl Inner {
         let files: Vec<PathBuf> =
             row.home.credentials.iter().map(|file| folder.join(file)).collect();
         let there: Vec<PathBuf> = files.into_iter().filter(|file| file.exists()).collect();
-        let spec = self.spec(row, program, row.logout.args.clone(), None, None);
-        let logout = run(self.launcher(), spec, LOGOUT_LIMIT).await;
-        let failed = match logout {
-            Ok(output) if output.timed_out => Some("the sign-out took too long".to_owned()),
-            Ok(output) if output.exit.code == Some(0) => None,
-            Ok(output) => Some(format!("the sign-out ended with code {:?}", output.exit.code)),
-            Err(error) => Some(error.to_string()),
+        let failed = if row.logout.args.is_empty() {
+            there.iter().find_map(|file| std::fs::remove_file(file).err()).map(|e| e.to_string())
+        } else {
+            let spec = self.spec(row, program, row.logout.args.clone(), None, None);
+            match run(self.launcher(), spec, LOGOUT_LIMIT).await {
+                Ok(output) if output.timed_out => Some("the sign-out took too long".to_owned()),
+                Ok(output) if output.exit.code == Some(0) => None,
+                Ok(output) => Some(format!("the sign-out ended with code {:?}", output.exit.code)),
+                Err(error) => Some(error.to_string()),
+            }
         };
         // A key is a way in as well.
         let removed_key = self.holds_key(index);

@@ -6,8 +6,9 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Home {
-    /// The variable that moves it.
-    pub variable: String,
+    /// The variable that moves it; none where only the person's whole home can be moved.
+    #[serde(default)]
+    pub variable: Option<String>,
     /// Its folder below the person's home.
     pub folder: String,
     /// Whether a sign-in may run in it.

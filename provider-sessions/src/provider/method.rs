@@ -24,6 +24,9 @@ pub struct Method {
     /// What success leaves behind.
     #[serde(default)]
     pub yields: Yields,
+    /// How the program ends when it is signed in.
+    #[serde(default)]
+    pub ends: Ends,
     /// How long the vendor honours the code it shows, in seconds from when it is shown.
     #[serde(default)]
     pub code_lifetime_s: Option<u32>,
@@ -70,6 +73,17 @@ pub enum Yields {
     ///
     /// [`ScanRules::token`]: super::ScanRules::token
     Token,
+}
+
+/// How a program ends when it is signed in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Ends {
+    /// By itself, with exit code 0.
+    #[default]
+    Exit,
+    /// Not at all, it goes on as a chat: Room ends it once the credentials are stored.
+    Stored,
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub struct ScanRules {
     /// The query parameter whose value binds a pasted code to the link that was shown.
     #[serde(default)]
     pub state: Option<String>,
+    /// What a pasted code looks like, whole; without it `CODE#STATE`.
+    #[serde(default)]
+    pub pasted: Option<Pattern>,
     /// Addresses the vendor's page may lead to, whose query holds the code and the state.
     #[serde(default)]
     pub callbacks: Vec<String>,

@@ -36,13 +36,26 @@ pub enum StatusCommand {
         #[serde(default)]
         expires: Option<String>,
     },
+    /// No command: a credentials file says it.
+    File {
+        /// The file below the provider's folder.
+        file: String,
+        /// What stands in it when somebody is signed in.
+        signed_in: Pattern,
+        /// How they are, then.
+        method: String,
+        /// Whose account, as the first group.
+        #[serde(default)]
+        account: Option<Pattern>,
+    },
 }
 
 impl StatusCommand {
-    /// The arguments after the program.
-    pub fn args(&self) -> &[String] {
+    /// The arguments after the program; nothing where no command is run.
+    pub fn args(&self) -> Option<&[String]> {
         match self {
-            Self::Text { args, .. } | Self::Json { args, .. } => args,
+            Self::Text { args, .. } | Self::Json { args, .. } => Some(args),
+            Self::File { .. } => None,
         }
     }
 }
@@ -57,24 +70,46 @@ pub struct StatusText {
     pub method: String,
 }
 
-/// A file whose JWT names the account; never verified, only shown.
+/// A file that names the account; never verified, only shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "account needs file, token, email and plan, or file and pattern")]
+pub enum AccountFile {
+    /// By a JWT in a JSON file.
+    Jwt(JwtAccount),
+    /// By any text.
+    Text(TextAccount),
+}
+
+/// A JSON file with a JWT whose payload names the account; the values are JSON pointers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccountFile {
+pub struct JwtAccount {
     /// The file below the provider's folder.
     pub file: String,
-    /// JSON pointer to the JWT.
+    /// Pointer to the JWT.
     pub token: String,
-    /// JSON pointer to the e-mail address in its payload.
+    /// Pointer to the e-mail address in its payload.
     pub email: String,
-    /// JSON pointer to the plan in its payload.
+    /// Pointer to the plan in its payload.
     pub plan: String,
+}
+
+/// A file with the account's name in it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextAccount {
+    /// The file below the provider's folder.
+    pub file: String,
+    /// Where the name stands, as the first group.
+    pub pattern: Pattern,
 }
 
 /// How to sign out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logout {
-    /// The arguments after the program.
+    /// The arguments after the program; empty where it has no such command, and Room removes the
+    /// credential files itself.
+    #[serde(default)]
     pub args: Vec<String>,
 }

@@ -134,6 +134,11 @@ impl Codes {
         })
     }
 
+    /// Whether the text holds a code that was announced.
+    pub(crate) fn is_announced_in(&self, text: &str) -> bool {
+        self.announced.last().is_some_and(|code| text.contains(code.as_str()))
+    }
+
     fn announce(&mut self, code: &str) -> bool {
         if self.announced.iter().any(|old| old == code) {
             return false;

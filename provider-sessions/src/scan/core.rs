@@ -1,11 +1,13 @@
 //! Looking at the screen for what matters, and telling its lines.
 
 use super::Event;
+use super::answer::Answers;
 use super::code::Codes;
 use super::line::{self, Lines};
 use super::link::{self, Links};
 use super::prompt::{Change, Prompts};
-use crate::provider::Provider;
+use super::token::Tokens;
+use crate::provider::{Method, Provider, Yields};
 use crate::screen::{Screen, Size};
 
 /// How much of a long line is looked at, from its end.
@@ -21,6 +23,10 @@ pub(super) struct Core {
     pub(super) links: Links,
     pub(super) codes: Codes,
     pub(super) prompts: Prompts,
+    pub(super) tokens: Tokens,
+    pub(super) answers: Answers,
+    /// The page for codes that a program does not name, until it is offered.
+    pub(super) fixed_link: Option<String>,
     pub(super) events: Vec<Event>,
     pub(super) replies: u32,
     /// Looks for which a synchronised update still holds the screen back.
@@ -37,13 +43,17 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(provider: &Provider, size: Size) -> Self {
+    pub(super) fn new(provider: &Provider, method: Option<&Method>, size: Size) -> Self {
+        let yields = method.is_some_and(|method| method.yields == Yields::Token);
         Self {
             screen: Screen::new(size),
             lines: Lines::new(provider),
             links: Links::new(provider),
             codes: Codes::new(&provider.scan),
             prompts: Prompts::new(&provider.scan),
+            tokens: Tokens::new(provider.scan.token.clone().filter(|_| yields)),
+            answers: Answers::new(&provider.scan),
+            fixed_link: provider.scan.fixed_link.clone(),
             events: Vec::new(),
             replies: 0,
             held: 0,
@@ -64,7 +74,23 @@ impl Core {
         }
         let change = self.prompts.check(&self.screen, false);
         self.prompt_changed(change);
-        self.look(false)
+        let cost = self.look(false);
+        self.answer(false);
+        cost
+    }
+
+    /// Answers a question that waits on the screen.
+    fn answer(&mut self, quiet: bool) {
+        if self.answers.is_idle() {
+            return;
+        }
+        let (prompts, links, codes) = (&self.prompts, &self.links, &self.codes);
+        let settled = |text: &str| {
+            prompts.is_prompt(text) || links.is_announced_in(text) || codes.is_announced_in(text)
+        };
+        if let Some(answer) = self.answers.check(&self.screen, quiet, settled) {
+            self.events.push(Event::Answer(answer.bytes));
+        }
     }
 
     /// Looks at the rows that changed; gives how many columns that were.
@@ -101,7 +127,8 @@ impl Core {
             link::Found::default()
         };
         let codes = self.codes.find(&self.screen, near, last, &line, force && self.moved);
-        let open = links.open || codes.open;
+        let tokens = self.tokens.find(&self.screen, near, last);
+        let open = links.open || codes.open || tokens.open;
         self.unlooked |= open;
         for row in near..=last {
             self.screen.row_mut(row).dirty = open;
@@ -109,8 +136,19 @@ impl Core {
         for row in first..near {
             self.screen.row_mut(row).dirty = false;
         }
-        self.events.extend(links.links.into_iter().map(Event::Link));
-        self.events.extend(codes.codes.into_iter().map(Event::Code));
+        for url in links.links {
+            self.offer(url);
+        }
+        for code in codes.codes {
+            if let Some(url) = self.fixed_link.take() {
+                self.offer(url);
+            }
+            self.events.push(Event::Code(code));
+        }
+        for token in tokens.tokens {
+            self.lines.redactor.mask(token.expose());
+            self.events.push(Event::Token(token));
+        }
         if self.codes.is_label(&line) {
             // The code below may have been painted before its label was.
             for row in last + 1..(last + 1 + LABEL_REACH).min(self.screen.total()) {
@@ -125,6 +163,12 @@ impl Core {
         let cost = line.len() as u64;
         self.scratch = line;
         cost
+    }
+
+    /// Offers a link; where the program names one itself, none of ours is needed.
+    pub(super) fn offer(&mut self, url: String) {
+        self.fixed_link = None;
+        self.events.push(Event::Link(url));
     }
 
     pub(super) fn prompt_changed(&mut self, changes: impl IntoIterator<Item = Change>) {
@@ -240,6 +284,7 @@ impl Core {
         let last = self.screen.line_end(self.screen.cursor_row());
         let painted = (last + 1..self.screen.total()).any(|row| !self.screen.row(row).is_blank());
         self.tell_up_to(usize::MAX, (!painted).then_some(first));
+        self.answer(true);
     }
 
     pub(super) fn finish(&mut self) {

@@ -242,7 +242,9 @@ impl Sink for Core {
         if let Some(target) = target.filter(|target| !target.is_empty()) {
             let (verdict, link) = self.links.target(target);
             self.screen.linked = verdict == Verdict::Accepted;
-            self.events.extend(link.map(Event::Link));
+            if let Some(url) = link {
+                self.offer(url);
+            }
         }
     }
 }

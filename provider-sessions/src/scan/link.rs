@@ -230,6 +230,13 @@ impl Links {
         blamed > invited
     }
 
+    /// Whether the text holds a link that was announced, or the beginning of it.
+    pub(crate) fn is_announced_in(&self, text: &str) -> bool {
+        const ENOUGH: usize = 40;
+        let last = self.announced.last();
+        last.is_some_and(|url| text.contains(url.get(..ENOUGH).unwrap_or(url)))
+    }
+
     /// The link, unless it was announced before or is a piece of the one that was.
     fn announce(&mut self, url: &str) -> Option<String> {
         let known = self.announced.iter().any(|old| old == url);

@@ -70,12 +70,12 @@ impl Prompts {
     /// Whether a prompt stands in the line of rows `first..=last`, or began in the one above
     /// because the program broke it, and whether the answer goes on its line.
     fn stands_at(&self, screen: &Screen, first: usize, last: usize) -> Option<bool> {
-        let text = folded(screen, first, last);
+        let text = folded(screen, first, last, PROMPT_CHARACTERS);
         if let Some(inline) = self.in_text(&text) {
             return Some(inline);
         }
         let above = first.checked_sub(1)?;
-        let before = folded(screen, screen.line_start(above), above);
+        let before = folded(screen, screen.line_start(above), above, PROMPT_CHARACTERS);
         if text.is_empty() || before.is_empty() || before.len() > SHORT || text.len() > SHORT {
             return None;
         }
@@ -125,6 +125,11 @@ impl Prompts {
         self.refusal(text).is_some()
     }
 
+    /// Whether a prompt stands in that text.
+    pub(crate) fn is_prompt(&self, text: &str) -> bool {
+        self.in_text(text).is_some()
+    }
+
     /// Whether a heading is still on the screen; called at looks. `now`: the program is quiet.
     pub(crate) fn check(&mut self, screen: &Screen, now: bool) -> Option<Change> {
         let Asking::Heading { missing } = self.asking else { return None };
@@ -144,13 +149,13 @@ impl Prompts {
 }
 
 /// The end of a line's text with runs of blanks folded: programs paint blanks as cursor moves.
-fn folded(screen: &Screen, first: usize, last: usize) -> String {
-    let rows = PROMPT_CHARACTERS.div_ceil(screen.columns());
+pub(super) fn folded(screen: &Screen, first: usize, last: usize, characters: usize) -> String {
+    let rows = characters.div_ceil(screen.columns());
     let mut text = String::new();
     for row in first.max((last + 1).saturating_sub(rows))..=last {
         screen.row(row).push_text(&mut text);
     }
-    fold(&text, PROMPT_CHARACTERS)
+    fold(&text, characters)
 }
 
 /// The last characters, as many as that, with runs of blanks folded.

@@ -1,11 +1,13 @@
 //! The detector on recordings and on what programs might print.
 
+mod answers;
 mod codes;
 mod lines;
 mod links;
 mod prompts;
 mod properties;
 mod recordings;
+mod tokens;
 mod widths;
 
 use crate::provider::{Provider, built_in};

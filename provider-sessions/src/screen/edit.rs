@@ -183,6 +183,7 @@ impl Screen {
         if self.history.len() == HISTORY_ROWS
             && let Some(mut row) = self.history.pop_front()
         {
+            self.forgotten += 1;
             row.reset();
             return row;
         }

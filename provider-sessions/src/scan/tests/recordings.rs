@@ -5,21 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::WIDTHS;
-use crate::provider::{Provider, built_in};
+use super::{WIDTHS, built_in_row};
+use crate::provider::Provider;
 use crate::replay::{ReplayEvent, Summary, replay};
 use crate::{Event, Scanner, Size};
-
-/// What is to be known of programs that are not built in: data, no code.
-const GEMINI: &str = r#"
-links = [{ path = "/auth", complete = "[?&]state=[0-9a-f]{64}(&|$)" }]
-paste_prompts = ["(?i)enter the authorization code"]
-"#;
-
-const GITHUB: &str = r#"
-links = [{ path = "/login/device", whole = "/login/device$" }]
-code = "[A-Z0-9]{4}-[A-Z0-9]{4}"
-"#;
 
 pub(super) struct Recording {
     pub(super) name: String,
@@ -27,21 +16,6 @@ pub(super) struct Recording {
     pub(super) size: Size,
     pub(super) provider: Provider,
     pub(super) expected: Summary,
-}
-
-pub(super) fn provider(name: &str) -> Provider {
-    let built_in = |id: &str| built_in().iter().find(|row| row.id == id).unwrap().as_ref().clone();
-    let other = |host: &str, scan: &str| Provider {
-        hosts: vec![host.to_owned()],
-        scan: toml::from_str(scan).unwrap(),
-        failures: Vec::new(),
-        ..built_in("codex")
-    };
-    match name {
-        "gemini" => other("accounts.google.com", GEMINI),
-        "gh" | "copilot" => other("github.com", GITHUB),
-        id => built_in(id),
-    }
 }
 
 pub(super) fn recordings() -> Vec<Recording> {
@@ -62,7 +36,7 @@ pub(super) fn recordings() -> Vec<Recording> {
                 name: name.clone(),
                 bytes: fs::read(folder.join(format!("{name}.raw"))).unwrap(),
                 size: Size { cols: number("cols"), rows: number("rows") },
-                provider: provider(name.split('-').next().unwrap()),
+                provider: built_in_row(name.split('-').next().unwrap()),
                 expected: Summary {
                     verification_url: url.map(str::to_owned),
                     device_code: answer["code"].as_str().map(str::to_owned),
@@ -95,12 +69,20 @@ fn every_recording_gives_its_answer() {
     }
 }
 
+/// Whether a hyperlink leads there: it is whole by construction.
+fn is_target(recording: &Recording, url: &str) -> bool {
+    let target = format!(";{url}\x07");
+    recording.bytes.windows(target.len()).any(|place| place == target.as_bytes())
+}
+
 /// The links and codes that a recording may announce: its answers, and for one that asks twice
 /// the first link too.
 fn is_whole(recording: &Recording, event: &Event) -> bool {
     match event {
         Event::Link(url) => {
             recording.expected.verification_url.as_deref() == Some(url)
+                || recording.provider.scan.fixed_link.as_deref() == Some(url)
+                || is_target(recording, url)
                 || (recording.name.starts_with("gemini")
                     && url.ends_with("hmdib135j.apps.googleusercontent.com"))
         }
