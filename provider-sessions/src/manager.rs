@@ -29,7 +29,7 @@ use crate::install::InstallSettings;
 use crate::key::KeyKeeper;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
-use crate::provider::Provider;
+use crate::provider::{Provider, Shown};
 use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
 use crate::status::ProviderStatus;
 use crate::sweep::DirectoryMark;
@@ -160,7 +160,11 @@ impl SessionManager {
     ) -> Self {
         let statuses = providers
             .iter()
-            .map(|row| ProviderStatus { provider: row.id.clone(), ..ProviderStatus::default() })
+            .map(|row| ProviderStatus {
+                provider: row.id.clone(),
+                hidden: row.shown == Shown::Installed,
+                ..ProviderStatus::default()
+            })
             .collect();
         let slots = providers
             .iter()
@@ -343,14 +347,23 @@ impl SessionManager {
         Ok(lock(&self.0.statuses)[index].clone())
     }
 
-    /// The cache, in the order of [`Self::providers`]; never starts a process.
+    /// The cache, in the order of [`Self::providers`], without what is hidden; never starts a
+    /// process.
     pub fn status(&self) -> Vec<ProviderStatus> {
-        lock(&self.0.statuses).clone()
+        visible(&lock(&self.0.statuses))
+    }
+
+    /// The rows that a person sees: some only where their program is installed.
+    pub fn shown(&self) -> Vec<Arc<Provider>> {
+        let statuses = lock(&self.0.statuses);
+        let rows = self.0.rows.iter().zip(statuses.iter());
+        rows.filter(|(_, status)| !status.hidden).map(|(row, _)| Arc::clone(row)).collect()
     }
 
     /// Reads the cache while it cannot change, as [`Self::with_session`].
     pub fn with_status<R>(&self, read: impl FnOnce(&[ProviderStatus]) -> R) -> R {
-        read(&lock(&self.0.statuses))
+        let statuses = lock(&self.0.statuses);
+        read(&visible(&statuses))
     }
 
     /// Ends every sign-in and every background task, and waits for them.
@@ -472,10 +485,14 @@ impl Inner {
         let mut statuses = lock(&self.statuses);
         let before = statuses[index].clone();
         change(&mut statuses[index]);
-        if statuses[index] != before {
+        if statuses[index] != before && !(statuses[index].hidden && before.hidden) {
             self.observer.provider(&statuses[index]);
         }
     }
+}
+
+fn visible(statuses: &[ProviderStatus]) -> Vec<ProviderStatus> {
+    statuses.iter().filter(|status| !status.hidden).cloned().collect()
 }
 
 /// No critical section here can leave its value half changed.

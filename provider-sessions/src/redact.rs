@@ -103,8 +103,9 @@ impl Redactor {
         let inside = line.get(start..content).unwrap_or_default();
         let word = inside.split(char::is_whitespace).next().unwrap_or_default();
         let length = content - start.min(content);
-        // A word of plain letters is the next sentence.
-        let plain = word.chars().skip(1).all(|c| c.is_ascii_lowercase());
+        // A word of plain letters before others is the next sentence.
+        let plain =
+            word.len() < inside.len() && word.chars().skip(1).all(|c| c.is_ascii_lowercase());
         let goes_on = !self.before.word.is_empty() && !plain && length <= self.before.length;
         if goes_on {
             let seam = self.before.word.len();

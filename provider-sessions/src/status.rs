@@ -29,6 +29,8 @@ pub struct ProviderStatus {
     pub provider: String,
     /// Whether its program is on this machine.
     pub installed: bool,
+    /// Whether nobody is told of it: its row is for machines that have the program.
+    pub hidden: bool,
     /// The program's version.
     pub version: Option<String>,
     /// Whether that version is older than any that is known to sign in this way.

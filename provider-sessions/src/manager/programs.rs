@@ -12,7 +12,7 @@ use super::{Inner, lock};
 use crate::environment::child_environment;
 use crate::launcher::Spec;
 use crate::process::run;
-use crate::provider::{HomeStrategy, Provider};
+use crate::provider::{HomeStrategy, Provider, Shown};
 use crate::session::SessionId;
 use crate::status::{self, Answer, PROBE_LIMIT, ProviderStatus, VersionFacts};
 use crate::sweep::Marker;
@@ -142,6 +142,7 @@ impl Inner {
                     connected: Some(false),
                     signed_in: Some(false),
                     key,
+                    hidden: row.shown == Shown::Installed,
                     checked_at: Some(Timestamp::now()),
                     requested_at: status.requested_at,
                     disconnected_at: status.disconnected_at,
@@ -163,6 +164,7 @@ impl Inner {
         let key = self.key_status(index, answer.method.as_deref());
         self.update_status(index, |status| {
             status.installed = true;
+            status.hidden = false;
             status.version = version;
             status.version_note = facts.note;
             status.too_old = facts.is_too_old;

@@ -35,10 +35,8 @@ pub(super) fn known_shapes(text: &str) -> Vec<(usize, usize)> {
     }
     let mut carried = Vec::new();
     for captures in SHAPES.captures_iter(text) {
-        let named = SHAPES.capture_names().flatten();
-        let Some((name, place)) =
-            named.filter_map(|name| Some((name, captures.name(name)?))).next()
-        else {
+        let mut named = SHAPES.capture_names().flatten();
+        let Some((name, place)) = named.find_map(|name| Some((name, captures.name(name)?))) else {
             continue;
         };
         found.push((place.start(), place.end()));

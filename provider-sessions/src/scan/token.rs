@@ -123,12 +123,9 @@ impl Run {
             let next = if row < last { continuation(screen, row) } else { None };
             let ends = next.map_or(line.len(), |(ends, _)| ends);
             run.text.extend_from_slice(line.get(begins..ends).unwrap_or_default());
-            match next {
-                Some((_, column)) => begins = column,
-                None => {
-                    run.text.push(b'\n');
-                    begins = 0;
-                }
+            begins = next.map_or(0, |(_, column)| column);
+            if next.is_none() {
+                run.text.push(b'\n');
             }
         }
         run

@@ -26,7 +26,7 @@ use crate::store::{LoginRow, status_name};
 
 /// `GET /api/providers`: what there is to sign in.
 pub(super) async fn table(State(app): State<AppState>) -> Json<wire::Providers> {
-    let providers = app.manager.providers().iter().map(|row| (&**row).into()).collect();
+    let providers = app.manager.shown().iter().map(|row| (&**row).into()).collect();
     Json(wire::Providers { providers })
 }
 

@@ -1,5 +1,7 @@
 //! Questions that Room answers by itself.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{SMALL, built_in_row, claude};
@@ -106,7 +108,7 @@ fn what_stands_above_something_recognised_is_history() {
 fn any_division_gives_the_same_answers() {
     let mut output = "\x1b[2J\x1b[HPress Enter to retry\r\n".repeat(3);
     for turn in 0..200 {
-        output.push_str(&format!("\x1b[5;1Hspinning {turn}"));
+        write!(output, "\x1b[5;1Hspinning {turn}").unwrap();
     }
     let divided = |chunk: usize| {
         let mut scanner = Scanner::new(&claude(), SMALL);

@@ -1,5 +1,7 @@
 //! Tokens that a program prints for a person to keep.
 
+use std::fmt::Write as _;
+
 use super::recordings::recordings;
 use super::{SMALL, WIDTHS, claude};
 use crate::provider::Method;
@@ -121,9 +123,9 @@ fn a_framed_token_is_put_together() {
         let mut out = format!("╭{}╮\r\n", "─".repeat(cols - 2));
         for piece in TOKEN.as_bytes().chunks(cols - 4) {
             let piece = std::str::from_utf8(piece).unwrap();
-            out.push_str(&format!("│ {piece:<width$} │\r\n", width = cols - 4));
+            write!(out, "│ {piece:<width$} │\r\n", width = cols - 4).unwrap();
         }
-        out.push_str(&format!("╰{}╯\r\nStore it.\r\n", "─".repeat(cols - 2)));
+        write!(out, "╰{}╯\r\nStore it.\r\n", "─".repeat(cols - 2)).unwrap();
         let size = Size { cols: u16::try_from(cols).unwrap(), rows: 24 };
         assert_eq!(tokens(size, out.as_bytes(), TOKEN), [TOKEN], "{cols}");
     }

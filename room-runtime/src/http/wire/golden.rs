@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use provider_sessions::key::{Source, Storage};
-use provider_sessions::provider::built_in;
+use provider_sessions::provider::{Shown, built_in};
 use provider_sessions::session::INSTALL_METHOD;
 use provider_sessions::{
     Connected, Disconnected, Failure, FailureCode, KeyChecked, Kind, Line, SessionError,
@@ -126,6 +126,7 @@ fn status() -> provider_sessions::ProviderStatus {
     provider_sessions::ProviderStatus {
         provider: "codex".into(),
         installed: true,
+        hidden: false,
         version: Some("0.160.0".into()),
         version_note: Some("tested with 0.169.0".into()),
         too_old: false,
@@ -224,7 +225,8 @@ fn answers_about_the_room() {
 
 #[test]
 fn answers_about_providers() {
-    let rows = built_in().iter().map(|row| (&**row).into()).collect();
+    let always = built_in().iter().filter(|row| row.shown == Shown::Always);
+    let rows = always.map(|row| (&**row).into()).collect();
     check("providers.json", &wire::Providers { providers: rows });
     for (name, audience) in [
         ("providers-status.json", Audience::Managers),
