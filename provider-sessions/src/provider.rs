@@ -1,5 +1,6 @@
 //! How `codex` and `claude` differ: data in `providers/*.toml`, read here, with no branches elsewhere.
 
+mod check;
 mod home;
 mod install;
 mod key;
@@ -13,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+pub use check::RowFault;
 pub use home::{Home, HomeStrategy, StoreSetting};
 pub use install::{Archive, Install};
 pub use key::{Key, KeyCheck, KeyStore, StoredKey};
