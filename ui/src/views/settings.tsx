@@ -7,7 +7,10 @@ import { w } from '../text/more';
 import { language, LANGUAGE_KEY, LANGUAGES, speak } from '../text/words';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
+import { lazy } from './lazy';
 import { ErrorNote, Facts, Page } from './parts';
+
+const Programs = lazy(async () => (await Promise.all([import('./programs'), useRoom().openManage()]))[0].Programs, null);
 
 const THEMES: Theme[] = ['system', 'light', 'dark'];
 
@@ -66,6 +69,7 @@ export function Settings() {
           </div>
         </fieldset>
       </section>
+      <Programs />
       <section class="card" aria-labelledby="settings-about">
         <h2 id="settings-about">{w.settings.about}</h2>
         <Facts rows={rows.map(([name, value]) => [name, value === null ? null : <span class="mono">{value}</span>])} />

@@ -7,7 +7,8 @@ import { key } from './key';
 import { login } from './login';
 import { output } from './output';
 import { overview } from './overview';
+import { programs } from './programs';
 import { providers } from './providers';
 import { setup } from './setup';
 
-export const de = { answer, ended, install, key, login, output, overview, providers, setup };
+export const de = { answer, ended, install, key, login, output, overview, programs, providers, setup };
