@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use reqwest::Method;
 use room_auth::Role;
 use room_tests::app::{Answer, Setup, TestApp};
+use room_tests::fake::Scenario;
 use room_tests::issuer::{ControlPlane, subject};
 use serde_json::{Value, json};
 
@@ -91,6 +92,11 @@ trait Vendors {
     fn approve(&self, code: &str);
     fn paste(&self, link: &str) -> String;
     fn signed_in(&self, program: &str) -> bool;
+
+    /// Makes codex ask something that nobody taught the Room, where that can be had.
+    fn puzzle(&self) -> bool {
+        false
+    }
 }
 
 fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
@@ -106,6 +112,17 @@ fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
     assert!(vendors.signed_in("claude"));
     assert!(vendors.signed_in("codex"), "a cancelled sign-in keeps the earlier one");
     person.tell("go on");
+    for provider in ["codex", "claude"] {
+        assert_eq!(person.expect("key")["provider"], provider);
+        // codex keeps its key itself; claude's is the Room's own.
+        assert_eq!(vendors.signed_in(provider), provider == "codex", "a key of {provider}");
+        person.tell("seen");
+        assert_eq!(person.expect("no-key")["provider"], provider);
+        assert!(!vendors.signed_in(provider), "the key of {provider} is gone");
+        person.tell("gone");
+    }
+    person.expect("puzzle");
+    person.tell(if vendors.puzzle() { "asks" } else { "does not ask" });
     person.leave();
     assert!(!vendors.signed_in("codex") && !vendors.signed_in("claude"));
 }
@@ -127,6 +144,11 @@ impl Vendors for Room {
             _ => home.claude().join(".credentials.json").exists(),
         }
     }
+
+    fn puzzle(&self) -> bool {
+        self.control.play("codex", &Scenario::UnknownQuestion);
+        true
+    }
 }
 
 impl Vendors for World {
@@ -146,13 +168,20 @@ impl Vendors for World {
     }
 }
 
+/// A Room whose way to the vendors ends at a closed door of this machine.
+async fn offline() -> Room {
+    let closed = "http://127.0.0.1:9".to_owned();
+    let proxies = ["HTTPS_PROXY", "HTTP_PROXY"].map(|name| (name.to_owned(), closed.clone()));
+    Room::with(|setup| setup.env(proxies)).await
+}
+
 #[tokio::test]
 async fn a_phone_signs_the_fake_programs_in_and_out() {
     let Some(chromium) = chromium_for("a_phone_signs_the_fake_programs_in_and_out") else { return };
-    let room = Room::start().await;
+    let room = offline().await;
     walk(&room.app, &room, &chromium, PHONE);
     for look in more() {
-        let room = Room::start().await;
+        let room = offline().await;
         walk(&room.app, &room, &chromium, look);
     }
 }

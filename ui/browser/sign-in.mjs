@@ -101,6 +101,57 @@ async function signOut(provider) {
   await shot(`${provider}-disconnected`);
 }
 
+/** What the browser was ever given to keep, and what the page holds. */
+async function nowhere(secret) {
+  const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+  assert.ok(!kept.includes(secret), 'the key is in the browser');
+  assert.ok(!(await page.content()).includes(secret), 'the key is on the page');
+}
+
+/** Gives a key, tests it, and takes it away again. */
+async function keyOf(provider, key, storage) {
+  await page.click(id('tab-providers'));
+  await page.click(id(`others-${provider}`));
+  await page.click(id(`use-key-${provider}`));
+  await page.fill(id(`key-input-${provider}`), 'hello');
+  await page.click(id(`key-save-${provider}`));
+  await page.waitForSelector('[data-testid=key-error][data-code=key_format]');
+  await page.fill(id(`key-input-${provider}`), key);
+  await shot(`${provider}-key`);
+  await page.click(id(`key-save-${provider}`));
+  await page.waitForSelector(`${id(`key-${provider}`)}[data-storage=${storage}]`);
+  assert.ok((await page.textContent(id(`key-${provider}`))).includes(key.slice(-4)));
+  await nowhere(key.slice(0, -4));
+  await page.click(id('tab-providers'));
+  await page.click(id(`key-test-${provider}`));
+  await page.waitForSelector(id(`outcome-${provider}`));
+  await shot(`${provider}-key-kept`);
+  await ask({ step: 'key', provider });
+  await page.click(id(`key-remove-${provider}`));
+  await page.click(id('confirm-yes'));
+  await page.waitForSelector(id(`key-${provider}`), { state: 'detached' });
+  await ask({ step: 'no-key', provider });
+}
+
+/** The program asks what nobody taught the Room, and its owner answers. */
+async function answerCodex() {
+  if ((await ask({ step: 'puzzle' })) !== 'asks') return;
+  await page.goto(new URL('/providers/codex/connect', LINK).href);
+  await live();
+  if (await page.isVisible(id('afresh'))) await page.click(id('afresh'));
+  await page.click(id('start'));
+  // Silence counts as a question after a while.
+  await page.waitForSelector(id('answer'), { timeout: 40_000 });
+  assert.match(await page.textContent(id('answer-screen')), /Continue with foo\?/u);
+  await page.click(id('answer-understood'));
+  await page.fill(id('answer-input'), 'yes');
+  await shot('answer');
+  await page.press(id('answer-input'), 'Enter');
+  await page.waitForSelector(id('device-code'));
+  await page.click(id('cancel'));
+  await page.waitForSelector(id('canceled'));
+}
+
 try {
   await page.goto(LINK);
   await live();
@@ -114,8 +165,16 @@ try {
   await cancelCodex();
   await signOut('codex');
   await signOut('claude');
+  await keyOf('codex', 'sk-proj-0123456789abcdefghijklmnop-q9Zk', 'program');
+  await keyOf('claude', 'sk-ant-api03-0123456789abcdefghijklmnop-t4Wv', 'memory');
+  await answerCodex();
   await page.click(id('tab-settings'));
+  await page.waitForSelector(id('programs'));
   await shot('settings');
+  await page.click(id('tab-overview'));
+  await page.waitForSelector(id('plot-memory'));
+  await page.waitForSelector(id('recent-event'));
+  await shot('overview-later');
 
   // The link was good once: a browser that comes with it again is told how to get another.
   const stranger = await browser.newContext({ ...(VIEW === 'phone' ? PHONE : DESKTOP), colorScheme: THEME });

@@ -507,6 +507,8 @@ const VIEWS = [
   { name: 'desktop-light', viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
   { name: 'desktop-dark', viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
   { name: 'narrow-light', viewport: { width: 320, height: 640 }, colorScheme: 'light' },
+  // German words are longer.
+  { name: 'german-dark', viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'de-DE' },
 ];
 
 const faults = [];
@@ -520,6 +522,7 @@ for (const view of VIEWS) {
     const context = await browser.newContext({
       viewport: view.viewport,
       colorScheme: view.colorScheme,
+      ...(view.locale === undefined ? {} : { locale: view.locale }),
       hasTouch: view.viewport.width < 800,
       deviceScaleFactor: view.viewport.width < 800 ? 2 : 1,
       reducedMotion: 'reduce',

@@ -77,14 +77,26 @@ test('the table and the statuses are read', () => {
     expect(row.removes.length).toBeGreaterThan(0);
     expect(row.install.command).toMatch(/^npm /u);
     expect(row.methods.some((method) => method.primary)).toBe(true);
+    expect(row.keys.length).toBeGreaterThan(0);
+    for (const key of row.keys) expect(key.format).toMatch(/^sk-.*…$/u);
+    expect(row.install).toMatchObject({ version: expect.any(String), byRoom: true });
+    expect(row.optional).toBe(false);
     for (const method of row.methods) expect(['device_code', 'pasted_code', 'pasted_callback']).toContain(method.kind);
   }
+  const ways = rows.flatMap((row) => row.methods);
+  expect(ways.filter((method) => method.yieldsToken).map((method) => method.id)).toEqual(['setup_token']);
+  expect(ways.filter((method) => method.takesEmail).map((method) => method.id)).toContain('sso');
   expect(codexIn('providers-status')).toMatchObject({
+    keyed: true,
+    tooOld: false,
+    updateAvailable: true,
+    expiresAt: Date.parse('2026-11-21T12:00:00.250Z'),
+    key: { kind: 'api_key', last4: '3f9a', storage: 'sealed', injected: false, valid: true, checkedAt: expect.any(Number), storedAt: expect.any(Number) },
     connected: true,
     account: 'a…@example.com',
     liveSessionId: '0f8fad5b-d9cb-469f-a165-70867728950e',
   });
-  expect(codexIn('providers-status-reader')).toMatchObject({ account: null, liveSessionId: null });
+  expect(codexIn('providers-status-reader')).toMatchObject({ key: null, installSessionId: null, account: null, liveSessionId: null });
 });
 
 test('the answers of the Room about itself are read', () => {
@@ -116,6 +128,9 @@ test('the answers to what a person does are read', async () => {
   expect(await answering('handshake').handshake('c')).toBe('T');
   expect(await answering('ws-ticket').ticket()).toBe('T');
   expect(await loginCalls(answering('connect')).begin('claude', 'auth', {})).toMatchObject({ reused: true, session: { step: 'awaiting_input' } });
+  expect(await loginCalls(answering('provider-verify')).check('codex')).toEqual({ valid: true, detail: expect.any(String) });
+  expect(await loginCalls(answering('provider-key-removed')).removeKey('codex')).toBe(true);
+  await loginCalls(answering('provider-key-set')).setKey('codex', 'sk-', false);
   expect((await loginCalls(answering('disconnect')).disconnect('codex')).removed).toContain('~/.codex/auth.json');
   expect(await loginCalls(answering('disconnect-failed')).disconnect('codex')).toMatchObject({ ok: false, reason: expect.any(String) });
 });

@@ -31,6 +31,10 @@ export function Install({ provider, status }: InstallProps) {
   const slot = room.manage.installs.slot(id);
   const view = slot.login.value?.view ?? null;
   const now = room.now() + room.clockOffset.value;
+  // How the last one ended is there for who comes back, too.
+  useEffect(() => {
+    void room.manage.installs.load(id);
+  }, [id, room]);
   if (view?.active) return <Running provider={provider} view={view} reached={slot.login.value?.reached ?? 0} />;
   const endedAt = view?.endedAt ?? view?.updatedAt ?? null;
   const recent = view !== null && !slot.afresh.value && endedAt !== null && now - endedAt < END_READABLE_MS;

@@ -244,7 +244,7 @@ function describe(name: string, outcome: Outcome): { tone: Tone; text: string; l
     if (key !== null) {
       const [tone, words]: [Tone, (name: string) => string] =
         key.valid === null ? ['wait', w.keyUnknown] : key.valid ? ['good', w.keyGood] : ['bad', w.keyBad];
-      return { tone, text: [words(name), key.valid === true ? '' : plain(key.detail ?? '')].filter(Boolean).join(' '), list: [] };
+      return { tone, text: key.valid === true ? words(name) : plain(key.detail ?? words(name)), list: [] };
     }
     if (outcome.connected === true) return { tone: 'good', text: w.verifiedGood(name), list: [] };
     if (outcome.connected === false) return { tone: 'off', text: w.verifiedBad(name), list: [] };

@@ -17,7 +17,7 @@ export const install: typeof en = {
   checking: 'Prüft…',
 
   stepsLabel: 'Fortschritt der Installation',
-  steps: ['Herunterladen', 'Auspacken', 'Prüfen, ob es läuft'],
+  steps: ['Laden', 'Auspacken', 'Prüfen, ob es läuft'],
   stepSaid: (index, label) => `Schritt ${index} von 3: ${label}`,
   running: (name, version) => (version === null ? `${name} wird installiert` : `${name} ${version} wird installiert`),
   downloaded: (done, all) => `${done} von ${all} MB geladen`,
