@@ -51,7 +51,7 @@ export function KeyForm({ provider, onDone, onLeave }: { provider: Provider; onD
     if (refused === null || !(refused.code === 'would_sign_out' || refused.kind === 'unreachable')) setTyped('');
     if (refused === null) onDone();
     else {
-      room.say(badFormat ? w.badFormat(formats) : errorWords(refused).title);
+      room.say(badFormat ? w.badFormat(name, formats) : errorWords(refused).title);
       field.current?.focus();
     }
   };
@@ -115,7 +115,7 @@ export function KeyForm({ provider, onDone, onLeave }: { provider: Provider; onD
       <div id={`key-help-${id}`} class="stack">
         {badFormat && (
           <p class="hint bad" data-testid="key-error" data-code="key_format">
-            {plain(error.message)} {w.badFormat(formats)}
+            {w.badFormat(name, formats)}
           </p>
         )}
         {blocked ? (
@@ -228,7 +228,7 @@ export function KeyPart({ provider, stored }: { provider: Provider; stored: Stor
 function Tested({ stored, at }: { stored: StoredKey; at: number }) {
   if (stored.checkedAt === null) return <span class="muted">{w.untested}</span>;
   const [tone, word]: [Tone, string] =
-    stored.valid === null ? ['wait', w.untested] : stored.valid ? ['good', w.works] : ['bad', w.refused];
+    stored.valid === null ? ['wait', w.unclear] : stored.valid ? ['good', w.works] : ['bad', w.refused];
   return (
     <>
       {since(stored.checkedAt, at)} <Mark tone={tone}>{word}</Mark>

@@ -15,8 +15,8 @@ export const key: typeof en = {
   save: 'Schlüssel speichern',
   saving: 'Speichert…',
   cancel: 'Nicht speichern',
-  badFormat: (formats) =>
-    formats === null ? 'Kopieren Sie den ganzen Schlüssel noch einmal.' : `Kopieren Sie ihn noch einmal ganz. So sieht er aus: ${formats}`,
+  badFormat: (name, formats) =>
+    [`Das ist kein Schlüssel für ${name}.`, 'Kopieren Sie ihn noch einmal ganz.', formats === null ? '' : `So sieht er aus: ${formats}`].join(' ').trim(),
   replaceAsk: (name) => `Der Schlüssel tritt an die Stelle des Kontos, mit dem ${name} angemeldet ist.`,
   replaceText: 'Dieses Konto wird auf diesem Room abgemeldet. Sie können sich später wieder anmelden.',
   replaceYes: 'Abmelden und Schlüssel nutzen',
@@ -34,6 +34,7 @@ export const key: typeof en = {
   tested: 'Zuletzt geprüft',
   works: 'gilt',
   refused: 'abgelehnt',
+  unclear: 'keine klare Antwort',
   untested: 'Noch nicht geprüft',
   test: 'Prüfen',
   testing: 'Prüft…',

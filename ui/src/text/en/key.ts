@@ -15,8 +15,8 @@ export const key = {
   save: 'Save the key',
   saving: 'Saving…',
   cancel: 'Do not save',
-  badFormat: (formats: string | null) =>
-    formats === null ? 'Copy the whole key again.' : `Copy the whole of it again. It looks like: ${formats}`,
+  badFormat: (name: string, formats: string | null) =>
+    [`This is no key for ${name}.`, 'Copy the whole of it again.', formats === null ? '' : `It looks like: ${formats}`].join(' ').trim(),
   replaceAsk: (name: string) => `The key takes the place of the account that ${name} is signed in with.`,
   replaceText: 'That account is signed out on this Room. You can sign in again later.',
   replaceYes: 'Sign out, and use the key',
@@ -34,6 +34,7 @@ export const key = {
   tested: 'Last tested',
   works: 'works',
   refused: 'refused',
+  unclear: 'no clear answer',
   untested: 'Not tested yet',
   test: 'Test',
   testing: 'Testing…',
