@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may do as tests do")]
 
 mod browser;
+mod callbacks;
 mod cloud;
 mod demo;
 mod door;

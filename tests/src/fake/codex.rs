@@ -1,5 +1,7 @@
 //! `codex` 0.169.0, as far as Room uses it.
 
+mod browser;
+
 use std::fs;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
@@ -43,6 +45,7 @@ pub(super) fn run(world: &World, args: &[&str]) -> ExitCode {
         ["login", "status"] => status(&credentials),
         ["logout"] => logout(&credentials),
         ["login", "--with-api-key"] => store_api_key(&credentials),
+        ["login"] => browser::login(world, &credentials),
         ["login", "--device-auth"] => device_login(world, &credentials),
         other => super::fail(&format!("the fake codex has no {other:?}")),
     }
