@@ -16,6 +16,7 @@ mod logins;
 mod processes;
 mod real_clis;
 mod real_logins;
+mod real_methods;
 mod room;
 mod soak;
 mod startup;

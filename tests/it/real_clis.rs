@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use room_tests::anthropic::{self, Anthropic};
-use room_tests::clis::{real_clis_for, search_path};
+use room_tests::clis::{found_for, real_clis, search_path};
 use room_tests::home::TempHome;
 use room_tests::openai::{CodeAnswer, ExchangeAnswer, OpenAi};
 use room_tests::proxy::Proxy;
@@ -29,7 +29,7 @@ struct World {
 
 impl World {
     fn new(test: &str) -> Option<Self> {
-        let clis = real_clis_for(test)?;
+        let clis = found_for(test, real_clis())?;
         let home = TempHome::new().unwrap();
         let openai = OpenAi::start().unwrap();
         let anthropic = Anthropic::start().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use room_tests::anthropic::Anthropic;
 use room_tests::app::{Setup, TestApp};
-use room_tests::clis::{real_clis_for, search_path};
+use room_tests::clis::{found_for, older_clis, real_clis, search_path};
 use room_tests::openai::{CodeAnswer, ExchangeAnswer, OpenAi};
 use room_tests::proxy::Proxy;
 use rustix::process::Signal;
@@ -31,8 +31,16 @@ impl World {
         Self::with(test, |setup| setup).await
     }
 
-    async fn with(test: &str, more: impl FnOnce(Setup) -> Setup) -> Option<Self> {
-        let clis = real_clis_for(test)?;
+    pub(crate) async fn with(test: &str, more: impl FnOnce(Setup) -> Setup) -> Option<Self> {
+        Self::from(found_for(test, real_clis())?, more).await
+    }
+
+    /// With earlier versions of the programs.
+    pub(crate) async fn older(test: &str) -> Option<Self> {
+        Self::from(found_for(test, older_clis())?, |setup| setup).await
+    }
+
+    async fn from(clis: PathBuf, more: impl FnOnce(Setup) -> Setup) -> Option<Self> {
         let openai = OpenAi::start().unwrap();
         let anthropic = Anthropic::start().unwrap();
         let proxy = Proxy::start(&openai, &anthropic).unwrap();
@@ -81,23 +89,23 @@ impl World {
         session
     }
 
-    async fn sign_in_codex(&self) {
+    pub(crate) async fn sign_in_codex(&self) {
         let session = self.codex_code().await;
         self.openai.approve(session["deviceCode"].as_str().unwrap()).unwrap();
         self.app.session_until(id(&session), |view| view["status"] == "completed").await;
     }
 
-    async fn claude_prompt(&self) -> Value {
+    pub(crate) async fn claude_prompt(&self) -> Value {
         let session = self.app.connect("claude").await;
         self.app.session_until(id(&session), asks_for_input).await
     }
 
-    async fn paste(&self, session: &Value, code: &str) {
+    pub(crate) async fn paste(&self, session: &Value, code: &str) {
         let answer = self.app.input(id(session), code).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     }
 
-    async fn sign_in_claude(&self) {
+    pub(crate) async fn sign_in_claude(&self) {
         let session = self.claude_prompt().await;
         let link = session["verificationUrl"].as_str().unwrap();
         let code = self.anthropic.sign_in(link).unwrap();
@@ -107,7 +115,7 @@ impl World {
         assert!(!text(&session).contains(&code), "the pasted code is masked");
     }
 
-    async fn failed(&self, session: &Value) -> Value {
+    pub(crate) async fn failed(&self, session: &Value) -> Value {
         let session = self.app.session_until(id(session), |view| view["active"] == false).await;
         assert_eq!(session["status"], "failed", "{session:#}");
         for part in ["code", "title", "action"] {
@@ -116,7 +124,7 @@ impl World {
         session
     }
 
-    async fn disconnect(&self, provider: &str) {
+    pub(crate) async fn disconnect(&self, provider: &str) {
         let path = format!("/api/providers/{provider}/disconnect");
         let answer = self.app.post(&path, &json!({})).await;
         assert_eq!(answer.body["status"], "disconnected", "{answer:?}");

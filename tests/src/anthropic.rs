@@ -50,9 +50,10 @@ struct Book {
     grants: HashMap<String, Grant>,
     /// By access token.
     scopes: HashMap<String, String>,
+    access_tokens: Vec<String>,
     refresh_tokens: Vec<String>,
     revoked: Vec<String>,
-    api_keys: usize,
+    api_keys: Vec<String>,
     seen: Vec<Seen>,
     faults: Vec<String>,
 }
@@ -120,6 +121,11 @@ impl Anthropic {
         Ok(format!("bad-{}#{}", random_43(), read_address(address)?.state))
     }
 
+    /// From now on this API key is a good one.
+    pub fn accept_key(&self, key: &str) {
+        self.shared.lock().api_keys.push(key.to_owned());
+    }
+
     /// Lets exchanges wait for [`Anthropic::release_exchanges`].
     pub fn hold_exchanges(&self) {
         self.hold.send_replace(true);
@@ -133,6 +139,11 @@ impl Anthropic {
     /// The tokens that were revoked, in order.
     pub fn revoked(&self) -> Vec<String> {
         self.shared.lock().revoked.clone()
+    }
+
+    /// The access tokens given out, in order.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.shared.lock().access_tokens.clone()
     }
 
     /// The refresh tokens given out, in order.
@@ -188,6 +199,9 @@ fn read_address(address: &str) -> Result<Grant, BadAddress> {
         value.cloned().ok_or_else(|| bad(&format!("{name} is not 43 characters")))
     };
     let scope = query.get("scope").cloned().ok_or_else(|| bad("no scope"))?;
+    // Who is billed by use gets no token to think with, but one that makes a key.
+    let by_use = ["platform.claude.com", "console.anthropic.com"].contains(&page.0);
+    let scope = if by_use { "org:create_api_key user:profile".to_owned() } else { scope };
     Ok(Grant { state: of_43("state")?, challenge: of_43("code_challenge")?, scope })
 }
 
@@ -203,6 +217,7 @@ fn router(shared: Shared) -> Router {
         .route("/api/oauth/profile", get(profile))
         .route("/api/oauth/claude_cli/roles", get(roles))
         .route("/api/oauth/claude_cli/create_api_key", post(create_api_key))
+        .route("/v1/models", get(models))
         .route("/api/hello", get(hello))
         .route("/v1/oauth/hello", get(hello))
         .fallback(async || {
@@ -270,6 +285,7 @@ async fn exchange(State(mut shared): State<Shared>, Json(body): Json<Exchange>) 
     let access_token = format!("sk-ant-oat01-{}", random_43());
     let refresh_token = format!("sk-ant-ort01-{}", random_43());
     book.scopes.insert(access_token.clone(), scope.clone());
+    book.access_tokens.push(access_token.clone());
     book.refresh_tokens.push(refresh_token.clone());
     Json(json!({
         "token_type": "Bearer",
@@ -337,8 +353,23 @@ async fn create_api_key(
     headers: HeaderMap,
 ) -> Result<Json<Value>, StatusCode> {
     known_bearer(&shared, &headers)?;
-    shared.lock().api_keys += 1;
-    Ok(Json(json!({"raw_key": format!("sk-ant-api03-{}", random_43())})))
+    let key = format!("sk-ant-api03-{}", random_43());
+    shared.lock().api_keys.push(key.clone());
+    Ok(Json(json!({"raw_key": key})))
+}
+
+/// Only for a key that was given out, or said to be good.
+async fn models(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, StatusCode> {
+    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let versioned = headers.contains_key("anthropic-version");
+    if !versioned {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let known = shared.lock().api_keys.iter().any(|good| good == key);
+    if known { Ok(Json(json!({"data": []}))) } else { Err(StatusCode::UNAUTHORIZED) }
 }
 
 #[derive(Deserialize)]

@@ -368,6 +368,15 @@ impl TestApp {
         Answer::of(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Any other method with JSON, and the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(method, path).json(body)).await
+    }
+
     /// A socket as a program on this machine, past `hello`.
     ///
     /// # Panics

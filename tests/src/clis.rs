@@ -31,7 +31,20 @@ impl std::error::Error for NotHere {}
 ///
 /// When they were not installed, or `ROOM_TEST_CLIS=0` leaves them out.
 pub fn real_clis() -> Result<PathBuf, NotHere> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("clis");
+    clis_of("clis")
+}
+
+/// Earlier versions of them, whose words differ.
+///
+/// # Errors
+///
+/// As [`real_clis`].
+pub fn older_clis() -> Result<PathBuf, NotHere> {
+    clis_of("clis/older")
+}
+
+fn clis_of(package: &str) -> Result<PathBuf, NotHere> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
     let directory = package.join("node_modules/.bin");
     // A stub of a few hundred bytes stands there until claude's own script has run.
     let whole = fs::metadata(directory.join("claude")).is_ok_and(|file| file.len() > 1_000_000);
@@ -43,15 +56,15 @@ pub fn real_clis() -> Result<PathBuf, NotHere> {
     }
 }
 
-/// [`real_clis`], or nothing after telling that `test` did not run.
+/// What was found, or nothing after telling that `test` did not run.
 ///
 /// # Panics
 ///
 /// When they are missing and the environment says `CI=true`: there, a test that cannot run is a
 /// test that fails.
 #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
-pub fn real_clis_for(test: &str) -> Option<PathBuf> {
-    match real_clis() {
+pub fn found_for(test: &str, found: Result<PathBuf, NotHere>) -> Option<PathBuf> {
+    match found {
         Ok(directory) => Some(directory),
         Err(error) => {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {error}");

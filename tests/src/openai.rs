@@ -1,9 +1,12 @@
-//! A stand-in for the issuer that `codex login --device-auth` talks to.
+//! A stand-in for the issuer that `codex login` talks to, with a device code and without.
 //!
-//! Device authorization, token exchange and revocation, as far as the program uses them. The test
+//! Authorization, token exchange, revocation and a look at keys, as far as the program and Room use
+//! them. The test
 //! is the person at the browser: it types the code ([`OpenAi::approve`]), declines, or lets the
 //! code lapse. A code that this issuer never gave out cannot be approved, so a code cut short or
 //! misread on its way to the person fails the test.
+
+mod browser;
 
 use std::collections::HashMap;
 use std::io;
@@ -13,11 +16,12 @@ use axum::extract::{Form, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use self::browser::BadAddress;
 use crate::standin::{Background, Seen, random_43, random_text, s256, unsigned_jwt};
 
 /// The client identifier of the real program.
@@ -77,6 +81,9 @@ struct Book {
     exchange_answer: ExchangeAnswer,
     /// By device identifier.
     devices: HashMap<String, Device>,
+    /// What people agreed to on the page, by code, each good once.
+    browser_grants: HashMap<String, browser::Grant>,
+    good_keys: Vec<String>,
     /// In the order they were given out.
     user_codes: Vec<String>,
     revoked: Vec<String>,
@@ -164,6 +171,30 @@ impl OpenAi {
         self.decide(user_code, Verdict::Refused(StatusCode::GONE))
     }
 
+    /// The person opens the address of a sign-in without a device code and agrees. Gives the address
+    /// that their browser is sent to in the end.
+    ///
+    /// # Errors
+    ///
+    /// When the true page would not have taken the address; the message says what is wrong.
+    pub fn agree(&self, address: &str) -> Result<String, BadAddress> {
+        browser::agree(&self.book, address)
+    }
+
+    /// The same, but the person says no.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenAi::agree`].
+    pub fn say_no(&self, address: &str) -> Result<String, BadAddress> {
+        browser::decline(address)
+    }
+
+    /// From now on this API key is a good one.
+    pub fn accept_key(&self, key: &str) {
+        lock(&self.book).good_keys.push(key.to_owned());
+    }
+
     /// The refresh tokens that were revoked, in order.
     pub fn revoked(&self) -> Vec<String> {
         lock(&self.book).revoked.clone()
@@ -207,6 +238,7 @@ fn router(book: Shared) -> Router {
         .route("/api/accounts/deviceauth/token", post(poll))
         .route("/oauth/token", post(exchange))
         .route("/oauth/revoke", post(revoke))
+        .route("/v1/models", get(browser::models))
         .layer(from_fn_with_state(Arc::clone(&book), record))
         .with_state(book)
 }
@@ -293,16 +325,18 @@ struct Exchange {
 
 impl Exchange {
     /// What is wrong with it apart from the code, as the true server would see it.
-    fn fault(&self) -> Option<String> {
+    fn fault(&self, redirect_uri: Option<&str>) -> Option<String> {
         if self.grant_type != "authorization_code" {
             return Some(format!("grant type {}", self.grant_type));
         }
         if self.client_id != CODEX_CLIENT_ID {
             return Some(format!("unknown client {}", self.client_id));
         }
-        let expected = "/deviceauth/callback";
-        (!self.redirect_uri.ends_with(expected))
-            .then(|| format!("redirect to {}", self.redirect_uri))
+        let is_right = match redirect_uri {
+            Some(agreed) => self.redirect_uri == agreed,
+            None => self.redirect_uri.ends_with("/deviceauth/callback"),
+        };
+        (!is_right).then(|| format!("redirect to {}", self.redirect_uri))
     }
 }
 
@@ -312,17 +346,25 @@ async fn exchange(State(book): State<Shared>, Form(body): Form<Exchange>) -> Res
         (StatusCode::BAD_REQUEST, Json(answer)).into_response()
     };
     let mut book = lock(&book);
-    if let Some(fault) = body.fault() {
+    let in_browser = book.browser_grants.remove(&body.code);
+    let redirect_uri = in_browser.as_ref().map(|grant| grant.redirect_uri.as_str());
+    if let Some(fault) = body.fault(redirect_uri) {
         book.faults.push(fault);
         return refuse();
     }
-    let proven = (body.code.clone(), s256(&body.code_verifier));
-    let device = book.devices.values_mut().find(|device| device.grant.as_ref() == Some(&proven));
-    let Some(device) = device else {
+    let challenge = s256(&body.code_verifier);
+    let is_proven = match in_browser {
+        Some(grant) => grant.challenge == challenge,
+        None => {
+            let proven = Some((body.code, challenge));
+            let device = book.devices.values_mut().find(|device| device.grant == proven);
+            device.is_some_and(|device| device.grant.take().is_some())
+        }
+    };
+    if !is_proven {
         book.faults.push("a code that was never given out, or with a wrong verifier".to_owned());
         return refuse();
-    };
-    device.grant = None;
+    }
     if book.exchange_answer == ExchangeAnswer::Refused {
         return refuse();
     }

@@ -27,8 +27,8 @@ use crate::anthropic::Anthropic;
 use crate::openai::OpenAi;
 use crate::standin::Background;
 
-/// The hosts of the issuer that codex talks to.
-const OPENAI_HOSTS: [&str; 1] = ["auth.openai.com"];
+/// The hosts of the issuer that codex talks to, and where keys are used.
+const OPENAI_HOSTS: [&str; 2] = ["auth.openai.com", "api.openai.com"];
 
 /// The hosts that claude talks to.
 const ANTHROPIC_HOSTS: [&str; 5] = [

@@ -36,8 +36,11 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
         ui::check()?;
         ui::check_fresh()
     });
-    let clis =
-        !quick && gate.set_up("real command-line programs", || setup::npm_packages("tests/clis"));
+    let clis = !quick
+        && gate.set_up("real command-line programs", || {
+            setup::npm_packages("tests/clis")?;
+            setup::npm_packages("tests/clis/older")
+        });
     let browser = !quick
         && gate.set_up("browser", || {
             setup::npm_packages("ui")?;

@@ -156,7 +156,8 @@ fn status() -> provider_sessions::ProviderStatus {
 }
 
 fn seen_by(audience: Audience) -> wire::ProviderStatus {
-    wire::ProviderStatus::new(&status(), Some(wire::Session::without_lines(&view())), audience)
+    let [sign_in, install] = [view(), installing()].map(|view| wire::Session::without_lines(&view));
+    wire::ProviderStatus::new(&status(), Some(sign_in), Some(install), audience)
 }
 
 #[test]
