@@ -59,7 +59,8 @@ pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
     match launch(&inner, &live, &provider, &method, program, &plan).await {
         Ok(terminal) => {
             inner.apply(&live, Input::Launched);
-            let ended = Drive::new(&inner, &live, &provider, terminal).run(&mut handed).await;
+            let ended =
+                Drive::new(&inner, &live, &provider, &method, terminal).run(&mut handed).await;
             if let Some((exit, token)) = ended {
                 inner.apply(&live, Input::Exited(exit));
                 if live.is_active() {
@@ -164,12 +165,18 @@ struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(inner: &'a Inner, live: &'a Arc<Live>, provider: &Provider, terminal: Terminal) -> Self {
+    fn new(
+        inner: &'a Inner,
+        live: &'a Arc<Live>,
+        provider: &Provider,
+        method: &Method,
+        terminal: Terminal,
+    ) -> Self {
         Self {
             inner,
             live,
             terminal,
-            scanner: Scanner::new(provider, Size::TERMINAL),
+            scanner: Scanner::for_method(provider, method, Size::TERMINAL),
             lines: Vec::new(),
             line_bytes: 0,
             flush_at: None,
@@ -318,7 +325,7 @@ impl<'a> Drive<'a> {
                     self.inner.apply(self.live, Input::Seen(event));
                 }
                 Event::Answer(bytes) => self.type_in(&bytes).await,
-                Event::Token(_) => {}
+                Event::Token(token) => self.token = Some(token.into_secret()),
                 Event::PromptGone | Event::Failed { .. } | Event::Stored => {
                     self.inner.apply(self.live, Input::Seen(event));
                 }

@@ -9,6 +9,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
+
 use crate::provider::{Home, HomeStrategy};
 use crate::session::SessionId;
 use crate::sweep::DirectoryMark;
@@ -126,6 +129,30 @@ impl Plan {
     }
 }
 
+/// Removes one credential file below the folder; false if there is none.
+///
+/// The name itself goes, wherever it may lead, but no link on the way to it is followed: whoever
+/// could put one there could have any file of this name removed.
+pub(crate) fn remove_credential(folder: &Path, file: &str) -> io::Result<bool> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    let (above, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let removed = (|| {
+        let mut at = openat(CWD, folder, flags, Mode::empty())?;
+        for part in above.split('/').filter(|part| !part.is_empty()) {
+            at = openat(&at, part, flags, Mode::empty())?;
+        }
+        unlinkat(&at, name, AtFlags::empty())
+    })();
+    match removed {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            Err(io::Error::other("a folder on the way to it is a link or no folder"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Removes the scratch homes that a killed server left in `home`.
 ///
 /// `mark` names this server's data directory: another Room's live sign-ins are left alone.
@@ -228,6 +255,29 @@ mod tests {
             fs::write(home.join("config.toml"), text).unwrap();
             assert_eq!(plan(&codex(), home, &mark(), SessionId::random()).is_err(), asks, "{text}");
         }
+    }
+
+    #[test]
+    fn a_credential_file_goes_by_its_name_and_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, target) = (dir.path().join("home"), dir.path().join("target"));
+        for folder in [&home, &home.join("sub"), &target] {
+            fs::create_dir(folder).unwrap();
+        }
+        for file in [home.join("auth.json"), home.join("sub/key"), target.join("auth.json")] {
+            fs::write(file, "x").unwrap();
+        }
+        symlink(&target, home.join("linked")).unwrap();
+        symlink(&target, dir.path().join("moved")).unwrap();
+        symlink(target.join("auth.json"), home.join("link.json")).unwrap();
+        assert!(remove_credential(&home, "auth.json").unwrap());
+        assert!(!remove_credential(&home, "auth.json").unwrap(), "it is gone");
+        assert!(remove_credential(&home, "sub/key").unwrap());
+        assert!(remove_credential(&home, "link.json").unwrap(), "the link itself");
+        assert!(remove_credential(&home, "linked/auth.json").is_err());
+        assert!(remove_credential(&dir.path().join("moved"), "auth.json").is_err());
+        assert!(!remove_credential(&dir.path().join("absent"), "auth.json").unwrap());
+        assert_eq!(fs::read_to_string(target.join("auth.json")).unwrap(), "x");
     }
 
     #[test]

@@ -353,13 +353,12 @@ async fn exchange(State(book): State<Shared>, Form(body): Form<Exchange>) -> Res
         return refuse();
     }
     let challenge = s256(&body.code_verifier);
-    let is_proven = match in_browser {
-        Some(grant) => grant.challenge == challenge,
-        None => {
-            let proven = Some((body.code, challenge));
-            let device = book.devices.values_mut().find(|device| device.grant == proven);
-            device.is_some_and(|device| device.grant.take().is_some())
-        }
+    let is_proven = if let Some(grant) = in_browser {
+        grant.challenge == challenge
+    } else {
+        let proven = Some((body.code, challenge));
+        let device = book.devices.values_mut().find(|device| device.grant == proven);
+        device.is_some_and(|device| device.grant.take().is_some())
     };
     if !is_proven {
         book.faults.push("a code that was never given out, or with a wrong verifier".to_owned());

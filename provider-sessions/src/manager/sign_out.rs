@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Disconnected, Inner, lock};
 use crate::error::SessionError;
+use crate::home;
 use crate::login::Ending;
 use crate::process::run;
 
@@ -37,7 +38,8 @@ impl Inner {
             row.home.credentials.iter().map(|file| folder.join(file)).collect();
         let there: Vec<PathBuf> = files.into_iter().filter(|file| file.exists()).collect();
         let failed = if row.logout.args.is_empty() {
-            there.iter().find_map(|file| std::fs::remove_file(file).err()).map(|e| e.to_string())
+            let remove = |file: &String| home::remove_credential(&folder, file).err();
+            row.home.credentials.iter().find_map(remove).map(|error| error.to_string())
         } else {
             let spec = self.spec(row, program, row.logout.args.clone(), None, None);
             match run(self.launcher(), spec, LOGOUT_LIMIT).await {
@@ -79,11 +81,10 @@ impl Inner {
         };
         self.drop_keys(index);
         let folder = self.folder(row);
-        for file in row.home.credentials.iter().map(|file| folder.join(file)) {
-            // The name itself goes, wherever it may lead.
-            match std::fs::remove_file(&file) {
-                Ok(()) => done.removed.push(file),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        for file in &row.home.credentials {
+            match home::remove_credential(&folder, file) {
+                Ok(true) => done.removed.push(folder.join(file)),
+                Ok(false) => {}
                 Err(error) => {
                     done.ok = false;
                     done.error = Some(format!("a credential file could not be removed: {error}"));
