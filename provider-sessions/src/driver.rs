@@ -13,10 +13,10 @@ use url::Url;
 use crate::failure::FailureCode;
 use crate::home::Plan;
 use crate::login::{Ending, Input};
-use crate::manager::{Handed, Inner, Live};
+use crate::manager::{Handed, Inner, Live, Stamp};
 use crate::paste::Paste;
 use crate::process::Exit;
-use crate::provider::{Method, Provider, Yields};
+use crate::provider::{Ends, Method, Provider, Yields};
 use crate::pty::{Terminal, open_terminal};
 use crate::scan::{Event, Scanner};
 use crate::screen::Size;
@@ -39,6 +39,9 @@ const BEFORE_ENTER: Duration = Duration::from_millis(300);
 
 /// After the program's exit its last output is still read for this long.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a program that does not end by itself has stored its sign-in.
+const STORED: Duration = Duration::from_secs(1);
 
 /// By then the launcher has killed whatever was left of the tree.
 const GONE: Duration = Duration::from_secs(6);
@@ -144,6 +147,7 @@ async fn settle(inner: &Inner, live: &Arc<Live>, provider: &Arc<Provider>, plan:
 struct Drive<'a> {
     inner: &'a Inner,
     live: &'a Arc<Live>,
+    provider: &'a Provider,
     terminal: Terminal,
     scanner: Scanner,
     /// Lines not yet sent, and their bytes.
@@ -157,6 +161,10 @@ struct Drive<'a> {
     stuck_at: Option<Instant>,
     /// When Enter follows the pasted text.
     enter_at: Option<Instant>,
+    /// When to look whether a program that goes on afterwards has stored its sign-in.
+    stored_at: Option<Instant>,
+    /// What its credential files were before.
+    before: Vec<Stamp>,
     /// The long-lived token that it printed.
     token: Option<SecretString>,
     /// A pasted address that is being opened.
@@ -168,13 +176,14 @@ impl<'a> Drive<'a> {
     fn new(
         inner: &'a Inner,
         live: &'a Arc<Live>,
-        provider: &Provider,
+        provider: &'a Provider,
         method: &Method,
         terminal: Terminal,
     ) -> Self {
         Self {
             inner,
             live,
+            provider,
             terminal,
             scanner: Scanner::for_method(provider, method, Size::TERMINAL),
             lines: Vec::new(),
@@ -184,6 +193,8 @@ impl<'a> Drive<'a> {
             settle_at: None,
             stuck_at: Some(Instant::now() + STUCK),
             enter_at: None,
+            stored_at: (method.ends == Ends::Stored).then(|| Instant::now() + STORED),
+            before: inner.fingerprint(provider),
             token: None,
             opening: None,
             seen_link: false,
@@ -202,7 +213,14 @@ impl<'a> Drive<'a> {
         let mut open = true;
         let mut drained_at = None;
         while open || exit.is_none() {
-            let timers = [self.flush_at, self.settle_at, self.stuck_at, self.enter_at, drained_at];
+            let timers = [
+                self.flush_at,
+                self.settle_at,
+                self.stuck_at,
+                self.enter_at,
+                self.stored_at,
+                drained_at,
+            ];
             let next = timers.into_iter().flatten().fold(timeout, Instant::min);
             tokio::select! {
                 read = self.terminal.read(&mut buffer), if open => match read {
@@ -232,6 +250,10 @@ impl<'a> Drive<'a> {
                     if drained_at.is_some_and(|at| now >= at) {
                         open = false;
                     }
+                    if exit.is_none() && self.has_stored(now).await {
+                        self.close().await;
+                        return Some((Exit { code: Some(0), signal: None }, None));
+                    }
                     self.tick(now).await;
                 }
             }
@@ -245,8 +267,25 @@ impl<'a> Drive<'a> {
     }
 
     /// Ends the whole tree and waits until it is gone.
-    async fn end(mut self, ending: Ending) {
+    async fn end(self, ending: Ending) {
         self.inner.apply(self.live, Input::Ending(ending));
+        let (inner, live) = (self.inner, self.live);
+        self.close().await;
+        inner.apply(live, Input::Gone);
+    }
+
+    /// Whether a program that goes on afterwards has what it was started for.
+    async fn has_stored(&mut self, now: Instant) -> bool {
+        if self.stored_at.is_none_or(|at| now < at) {
+            return false;
+        }
+        self.stored_at = Some(now + STORED);
+        self.inner.fingerprint(self.provider) != self.before
+            && self.inner.ask(self.provider, None, Some(self.live.id)).await == Ok(true)
+    }
+
+    /// Stops the program and reads what it still says, until nothing of it is left.
+    async fn close(mut self) {
         self.terminal.stop();
         let mut buffer = vec![0; 16 * 1024];
         let deadline = Instant::now() + GONE;
@@ -266,7 +305,6 @@ impl<'a> Drive<'a> {
         self.flush();
         drop(self.terminal);
         self.inner.sweep(self.live.id).await;
-        self.inner.apply(self.live, Input::Gone);
     }
 
     async fn feed(&mut self, bytes: &[u8]) {

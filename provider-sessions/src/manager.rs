@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::live::{Handed, Live};
+pub(crate) use self::programs::Stamp;
 use crate::driver::{Start, drive};
 use crate::environment::find_program;
 use crate::error::SessionError;

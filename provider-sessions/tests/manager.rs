@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -240,7 +241,7 @@ async fn a_program_that_cannot_run_fails_with_its_reason() {
     let programs = tempfile::tempdir().unwrap();
     let broken = programs.path().join("codex");
     fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&broken, mode).unwrap();
     let bench = Bench::with_programs(programs.path());
     let id = bench.connect("codex").await.id;
@@ -325,4 +326,31 @@ async fn a_wipe_leaves_no_credentials_whether_or_not_the_program_is_there() {
         assert!(matches!(bench.manager.wipe("x").await, Err(SessionError::UnknownProvider)));
         bench.manager.shutdown().await;
     }
+}
+
+/// A chat that asks for the sign-in first and never ends by itself.
+#[tokio::test]
+async fn a_program_that_goes_on_is_ended_once_it_has_stored_its_sign_in() {
+    let programs = tempfile::tempdir().unwrap();
+    let state = "0123456789abcdef".repeat(4);
+    let url = format!(
+        "https://accounts.google.com/o/oauth2/v2/auth?state={state}&client_id=1-a.apps.googleusercontent.com"
+    );
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && exec echo 0.61.0\n\
+         printf 'Please visit this URL:\\n%s\\n\\nEnter the authorization code: ' '{url}'\n\
+         read -r code\nmkdir -p \"$HOME/.gemini\"\n\
+         echo '{{\"refresh_token\":\"x\"}}' >\"$HOME/.gemini/oauth_creds.json\"\n\
+         echo 'Type your message'\nexec sleep 600\n"
+    );
+    let program = programs.path().join("gemini");
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let bench = Bench::with_programs(programs.path());
+    let id = bench.connect("gemini").await.id;
+    let view = bench.until(id, |view| view.awaiting_input).await;
+    assert_eq!(view.verification_url.as_deref(), Some(url.as_str()));
+    bench.manager.input(id, "4/0AbCdEfGhIjKlMnOp").unwrap();
+    let view = bench.until(id, |view| !view.is_active()).await;
+    assert_eq!((view.status, view.exit_code), (Status::Completed, Some(0)), "{view:#?}");
 }

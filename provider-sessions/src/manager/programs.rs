@@ -23,7 +23,7 @@ use crate::sweep::Marker;
 const WATCH: Duration = Duration::from_millis(500);
 
 /// What changes when a file does.
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// The version a program had when it was last asked, and the file it was.
 pub(super) type KnownVersion = (PathBuf, Stamp, String);
@@ -222,7 +222,7 @@ impl Inner {
     }
 
     /// What changes when a person signs in, signs out, installs or updates outside Room.
-    fn fingerprint(&self, row: &Provider) -> Vec<Stamp> {
+    pub(crate) fn fingerprint(&self, row: &Provider) -> Vec<Stamp> {
         let folder = self.folder(row);
         let credentials = row.home.credentials.iter().map(|file| folder.join(file));
         credentials.chain(self.program(row)).map(|path| stamp(&path)).collect()
