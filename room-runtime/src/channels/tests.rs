@@ -1,6 +1,8 @@
 //! Channels by name, and clients that read at different speeds.
 
 mod hub;
+mod model;
+mod orders;
 
 use std::time::Duration;
 
