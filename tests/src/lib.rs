@@ -3,7 +3,8 @@
 //! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]) and for a control plane
 //! ([`issuer`]) and a registry of packages ([`registry`]), browsers without a screen ([`page`]), the command-line
 //! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
-//! and a plain terminal ([`terminal`]) that proves the rest without Room.
+//! a plain terminal ([`terminal`]) that proves the rest without Room, and crowds of light clients
+//! ([`load`]) that measure it.
 
 pub mod anthropic;
 pub mod app;
@@ -14,6 +15,7 @@ pub mod disk;
 pub mod fake;
 pub mod home;
 pub mod issuer;
+pub mod load;
 pub mod openai;
 pub mod page;
 mod processes;
