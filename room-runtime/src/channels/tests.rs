@@ -4,6 +4,7 @@ mod frames;
 mod hub;
 mod model;
 mod orders;
+mod patience;
 
 use std::time::Duration;
 

@@ -18,8 +18,10 @@ use self::outbox::{Next, Outbox, QUEUE_BYTES};
 use self::sync::{Arc, Mutex};
 use crate::channels::{Channel, frames, protocol};
 
+#[expect(clippy::duplicate_mod, reason = "with other locks it is another module")]
 #[path = "../hub.rs"]
 mod hub;
+#[expect(clippy::duplicate_mod, reason = "as above")]
 #[path = "../outbox.rs"]
 mod outbox;
 
@@ -135,7 +137,9 @@ fn who_joins_while_it_is_told_misses_nothing_and_is_woken() {
             })
             .collect();
         publisher.join().unwrap();
-        listeners.into_iter().for_each(|listener| listener.join().unwrap());
+        for listener in listeners {
+            listener.join().unwrap();
+        }
     };
     shuttle::check_random(test, SCHEDULES);
 }

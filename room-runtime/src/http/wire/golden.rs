@@ -55,7 +55,7 @@ fn frame(frame: &Frame) -> Value {
     serde_json::from_str(frame.as_text()).unwrap()
 }
 
-fn view() -> SessionView {
+pub(crate) fn view() -> SessionView {
     let line = |id, stream, text: &str| Line { id, stream, text: text.into(), at: at(1) };
     SessionView {
         id: ID.parse().unwrap(),
