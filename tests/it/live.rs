@@ -1,5 +1,9 @@
 //! The live link: what a page hears while a person signs in.
 
+mod frames;
+mod network;
+mod slow;
+
 use reqwest::StatusCode;
 use room_tests::app::Setup;
 use room_tests::socket::{Socket, refused, upgrade};

@@ -8,6 +8,7 @@
 //! | in `$HOME/.fake-cli/` | |
 //! | --- | --- |
 //! | `codex.scenario`, `claude.scenario` | read at each login: a word of [`Scenario`], or `replay FILE.raw` |
+//! | `flood` | written by the test, for the scenario that waits for it |
 //! | `approve`, `decline`, `expire` | written by the test: the person's decision on codex's code |
 //! | `runs.jsonl` | written by each run: a [`Run`] |
 //!
@@ -122,6 +123,15 @@ impl Control {
     /// As [`Control::play`].
     pub fn expire(&self) {
         self.write("expire", "");
+    }
+
+    /// The flood comes, where it waits for that.
+    ///
+    /// # Panics
+    ///
+    /// As [`Control::play`].
+    pub fn flood(&self) {
+        self.write("flood", "");
     }
 
     /// Takes the decision, so that it holds for one login.

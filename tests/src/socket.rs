@@ -158,6 +158,25 @@ impl Socket {
         }
     }
 
+    /// Reads until a message has this text in it, without a look at anything else: for floods.
+    ///
+    /// # Panics
+    ///
+    /// When the socket closes, or it does not come in time.
+    pub async fn until_text(&mut self, wanted: &str) {
+        let read = async {
+            loop {
+                let message = self.stream.next().await.expect("the socket is open");
+                match message.expect("the socket works") {
+                    Message::Text(text) if text.contains(wanted) => return,
+                    Message::Close(frame) => panic!("closed: {frame:?}"),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(WITHIN, read).await.expect("it comes in time");
+    }
+
     /// Waits for the server to close, and gives its code.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::setsid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,6 +15,7 @@ const LEAVE: &str = "__leave";
 const LINGER: &str = "__linger";
 
 const FLOOD_LINES: usize = 20_000;
+const CHAT: Duration = Duration::from_millis(20);
 const NO_NEWLINE_BYTES: usize = 150_000_000;
 
 /// Each of these has been somebody's incident.
@@ -81,10 +82,27 @@ pub(super) fn play(world: &World, program: &str) -> Then {
         }
         Scenario::Grandchildren => leave_behind(world, false),
         Scenario::BareGrandchildren => leave_behind(world, true),
-        Scenario::Flood => {
+        Scenario::Flood | Scenario::LateFlood => {
+            if scenario == Scenario::LateFlood {
+                tty::write("ready\r\n");
+                let start = Instant::now();
+                while !world.control.take("flood") && start.elapsed() < LIFETIME {
+                    std::thread::sleep(PAUSE);
+                }
+            }
             let lines: Vec<String> =
                 (1..=FLOOD_LINES).map(|n| format!("line {n:05} of a flood\n")).collect();
             tty::write(&lines.concat());
+            Then::GoOn
+        }
+        Scenario::Chatty => {
+            let start = Instant::now();
+            let mut number = 0;
+            while !world.control.file("approve").exists() && start.elapsed() < LIFETIME {
+                number += 1;
+                tty::write(&format!("line {number:06} of a long talk\n"));
+                std::thread::sleep(CHAT);
+            }
             Then::GoOn
         }
         Scenario::NoNewline => {

@@ -24,6 +24,10 @@ pub enum Scenario {
     BareGrandchildren,
     /// 20,000 lines at once, then as normal.
     Flood,
+    /// The same once the test says so.
+    LateFlood,
+    /// A numbered line every few milliseconds until the person decides, then as normal.
+    Chatty,
     /// 150 MB without a line's end, then as normal.
     NoNewline,
     /// Escape sequences, right-to-left marks, markup and false links, then as normal.
@@ -50,7 +54,7 @@ pub enum Scenario {
     Asks,
 }
 
-const WORDS: [(&str, Scenario); 19] = [
+const WORDS: [(&str, Scenario); 21] = [
     ("normal", Scenario::Normal),
     ("silent", Scenario::Silent),
     ("dies", Scenario::Dies),
@@ -58,6 +62,8 @@ const WORDS: [(&str, Scenario); 19] = [
     ("grandchildren", Scenario::Grandchildren),
     ("bare-grandchildren", Scenario::BareGrandchildren),
     ("flood", Scenario::Flood),
+    ("late-flood", Scenario::LateFlood),
+    ("chatty", Scenario::Chatty),
     ("nonl", Scenario::NoNewline),
     ("escapes", Scenario::Escapes),
     ("unknown-question", Scenario::UnknownQuestion),
