@@ -14,6 +14,8 @@ use http::uri::Uri;
 #[derive(Clone, Debug)]
 pub struct Site {
     hosts: Vec<Authority>,
+    /// How a browser writes each, which is how nearly all requests have it.
+    written: Vec<String>,
     /// Our own first, then those of others that are let in.
     origins: Vec<String>,
     own_origins: usize,
@@ -31,7 +33,8 @@ impl Site {
         ];
         let hosts: Vec<_> = names.into_iter().map(|name| Authority { name, port }).collect();
         let origins: Vec<_> = hosts.iter().map(Authority::origin).collect();
-        Self { own_origins: origins.len(), hosts, origins, default_port: HTTP_PORT }
+        let written = hosts.iter().map(Authority::to_string).collect();
+        Self { own_origins: origins.len(), hosts, written, origins, default_port: HTTP_PORT }
     }
 
     /// A server that the world reaches at one origin (`https://room.example`, as a browser writes
@@ -43,8 +46,9 @@ impl Site {
             _ => return None,
         };
         let host = Authority::parse_with(authority, default_port)?;
+        let written = vec![host.written(default_port)];
         let origins = std::iter::once(origin.to_owned()).chain(others).collect();
-        Some(Self { hosts: vec![host], origins, own_origins: 1, default_port })
+        Some(Self { hosts: vec![host], written, origins, own_origins: 1, default_port })
     }
 
     /// Whether an Origin is our own, not only one that is let in.
@@ -61,6 +65,11 @@ impl Site {
         let value = values.next().ok_or(HostFault::Missing)?;
         if values.next().is_some() {
             return Err(HostFault::Several);
+        }
+        if target.authority().is_none()
+            && let Some(at) = self.written.iter().position(|host| value == host.as_str())
+        {
+            return Ok(&self.hosts[at]);
         }
         let asked =
             value.to_str().ok().and_then(|text| self.parse(text)).ok_or(HostFault::Malformed)?;
@@ -145,6 +154,16 @@ impl Authority {
         Some(Self { name, port })
     }
 
+    /// As a browser writes it in `Host`, where `default_port` goes without saying.
+    fn written(&self, default_port: u16) -> String {
+        let name = match &self.name {
+            HostName::Name(name) => name.clone(),
+            HostName::V4(address) => address.to_string(),
+            HostName::V6(address) => format!("[{address}]"),
+        };
+        if self.port == default_port { name } else { format!("{name}:{}", self.port) }
+    }
+
     /// The origin of a page served under this host over `http`, as browsers write it.
     pub fn origin(&self) -> String {
         format!("http://{self}")
@@ -153,12 +172,7 @@ impl Authority {
 
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            HostName::Name(name) => f.write_str(name)?,
-            HostName::V4(address) => write!(f, "{address}")?,
-            HostName::V6(address) => write!(f, "[{address}]")?,
-        }
-        if self.port == HTTP_PORT { Ok(()) } else { write!(f, ":{}", self.port) }
+        f.write_str(&self.written(HTTP_PORT))
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! `axum::serve` gives hyper no timer, without which its own header timeout never fires.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use hyper::body::Incoming;
+use axum::body::Body;
+use http::Request;
+use http::header::UPGRADE;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
+use crate::http::Front;
 use crate::state::{Connection, Place};
 
 /// How long a request's head may take to arrive; also how long an idle connection is kept.
@@ -40,7 +42,7 @@ const REST: Duration = Duration::from_millis(100);
 /// Serves a listening socket until told to stop.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -60,7 +62,7 @@ pub async fn serve(
                 let Ok(ours) = stream.local_addr() else { continue };
                 let connection = Connection { peer, ours };
                 let place = Place::new(place);
-                tasks.spawn(connect(stream, connection, place, router.clone(), stop.clone()));
+                tasks.spawn(connect(stream, connection, place, front.clone(), stop.clone()));
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
@@ -75,14 +77,18 @@ async fn connect(
     stream: TcpStream,
     connection: Connection,
     place: Place,
-    router: Router,
+    front: Front,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request;
+        let front = front.clone();
+        let mut request =
+            request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
         request.extensions_mut().insert(connection);
-        request.extensions_mut().insert(place.clone());
-        router.clone().call(request)
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(place.clone());
+        }
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -26,6 +26,7 @@ use self::devices::{Device, Devices, Endpoint, Person, lapses_at};
 use self::pairing::Pairings;
 use self::trust::{Trust, TrustError};
 use crate::config;
+use crate::memo::Memo;
 use crate::sign_in::ends::End;
 use crate::sign_in::lock;
 use crate::state::App;
@@ -41,6 +42,7 @@ pub struct Cloud {
     /// The issuers and their keys.
     pub trust: Trust,
     devices: Mutex<Devices>,
+    callers: Memo<Principal, Arc<Caller>>,
     pairings: Mutex<Pairings<Invitation>>,
     /// One change at a time, so that the disk and the memory say the same.
     changes: tokio::sync::Mutex<()>,
@@ -76,6 +78,7 @@ impl Cloud {
             settings,
             trust,
             devices: Mutex::new(Devices::new(rows.people, rows.devices)),
+            callers: Memo::default(),
             pairings: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             outages: Mutex::default(),
@@ -106,7 +109,9 @@ impl Cloud {
         match &self.trust.verifier {
             Some(verifier) if bearer.contains('.') => {
                 let principal = verifier.admit(presented).await?;
-                Ok(Arc::new(caller_of_token(&principal, bearer)))
+                // The verifier remembers tokens, and so does this: the same one, the same caller.
+                let caller = || Arc::new(caller_of_token(&principal, bearer));
+                Ok(self.callers.get(&principal, caller))
             }
             _ => {
                 self.gate(presented).await?;

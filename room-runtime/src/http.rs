@@ -1,7 +1,8 @@
 //! Every route, who may use it, and the order of the layers.
 //!
 //! A route cannot be added without naming what it counts as, nor a guarded one without its
-//! permission, and authentication stands in front of its body. What every request passes first is `guard::every_request`.
+//! permission, and authentication stands in front of its body. What every request passes first is
+//! [`Front`].
 
 mod access;
 mod activity;
@@ -9,6 +10,7 @@ mod arrive;
 mod auth;
 mod body;
 mod error;
+mod front;
 mod guard;
 mod health;
 mod instance;
@@ -20,29 +22,32 @@ mod tests;
 mod ui;
 pub mod wire;
 
+use std::pin::Pin;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use room_auth::Permission;
 
 pub use self::error::ApiError;
+pub use self::front::Front;
 pub use self::guard::content_policy;
 pub use self::ui::build;
 use crate::limits::Group;
-use crate::state::AppState;
+use crate::state::{App, AppState};
 
 /// The whole HTTP interface.
-pub fn router(app: &AppState) -> Router {
-    routes(app)
-        .router
+pub fn front(app: &AppState) -> Front {
+    let Routes { router, table, .. } = routes(app);
+    let router = router
         .fallback(ui::serve)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(DefaultBodyLimit::max(guard::BODY_BYTES))
-        .layer(from_fn_with_state(app.clone(), guard::every_request))
-        .with_state(app.clone())
+        .with_state(app.clone());
+    let paths = table.into_iter().map(|(_, path, ..)| path).collect();
+    Front::new(app, router, paths)
 }
 
 /// What each route asks for; `None` is public.
@@ -59,7 +64,7 @@ fn routes(app: &AppState) -> Routes {
     use Permission::{AccessRevoke, ActivityRead, InstanceWipe, Own, ProvidersManage, StatusRead};
     use Group::{Connect, Health, Input, Pair, Public, Read, SignIn, Socket, Write};
     let (local, cloud) = (app.cloud.is_none(), app.cloud.is_some());
-    Routes::new(app)
+    Routes::new()
         .public(Method::GET, "/healthz", Health, health::healthz)
         .public(Method::GET, "/readyz", Health, health::readyz)
         .public(Method::GET, "/api/bootstrap", Public, status::bootstrap)
@@ -98,7 +103,6 @@ fn routes(app: &AppState) -> Routes {
 
 /// Collects routes, and what is asked of each, for the test that walks them.
 struct Routes {
-    app: AppState,
     router: Router<AppState>,
     /// Whether the next route is one of this mode.
     ours: bool,
@@ -106,8 +110,8 @@ struct Routes {
 }
 
 impl Routes {
-    fn new(app: &AppState) -> Self {
-        Self { app: app.clone(), router: Router::new(), ours: true, table: Vec::new() }
+    fn new() -> Self {
+        Self { router: Router::new(), ours: true, table: Vec::new() }
     }
 
     /// The next route is there only in one mode; in the other it is as if nobody had written it.
@@ -138,12 +142,7 @@ impl Routes {
         H: Handler<T, AppState>,
         T: 'static,
     {
-        let route = on(filter(&method), handler);
-        let route = match group {
-            // A sign-in counts its failures and a socket its person, once they are known.
-            Group::SignIn | Group::Socket => route,
-            _ => route.route_layer(from_fn_with_state((self.app.clone(), group), guard::count)),
-        };
+        let route = on(filter(&method), Before { ask: Ask::Nobody(group), handler });
         self.add(method, path, None, group, route)
     }
 
@@ -159,9 +158,51 @@ impl Routes {
         H: Handler<T, AppState>,
         T: 'static,
     {
-        let authorize = from_fn_with_state((self.app.clone(), permission, group), guard::authorize);
-        let route = on(filter(&method), handler).route_layer(authorize);
+        let route = on(filter(&method), Before { ask: Ask::For(permission, group), handler });
         self.add(method, path, Some(permission), group, route)
+    }
+}
+
+/// A handler, and what is asked before it is called.
+#[derive(Clone)]
+struct Before<H> {
+    ask: Ask,
+    handler: H,
+}
+
+#[derive(Clone, Copy)]
+enum Ask {
+    /// Anyone may call it, so often.
+    Nobody(Group),
+    /// Whoever has the permission may call it, so often.
+    For(Permission, Group),
+}
+
+impl Ask {
+    async fn pass(self, app: &App, request: Request) -> Result<Request, ApiError> {
+        match self {
+            // A sign-in counts its failures and a socket its person, once they are known.
+            Self::Nobody(Group::SignIn | Group::Socket) => Ok(request),
+            Self::Nobody(group) => guard::count(app, group, &request).map(|()| request),
+            Self::For(permission, group) => guard::authorize(app, permission, group, request).await,
+        }
+    }
+}
+
+impl<H, T> Handler<T, AppState> for Before<H>
+where
+    H: Handler<T, AppState>,
+    T: 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, app: AppState) -> Self::Future {
+        Box::pin(async move {
+            match self.ask.pass(&app, request).await {
+                Ok(request) => self.handler.call(request, app).await,
+                Err(refusal) => refusal.into_response(),
+            }
+        })
     }
 }
 

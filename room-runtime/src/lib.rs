@@ -17,6 +17,7 @@ pub mod limits;
 pub mod listen;
 pub mod logging;
 pub mod machine;
+pub mod memo;
 pub mod proc_net;
 pub mod server;
 pub mod sign_in;

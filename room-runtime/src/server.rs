@@ -23,6 +23,7 @@ use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
 use crate::limits::Limits;
 use crate::listen::{ListenError, Listeners, listen};
+use crate::memo::Memo;
 use crate::sign_in::SignIn;
 use crate::state::{self, App, AppState, LazyManager};
 use crate::store::{self, Store, StoreError};
@@ -212,6 +213,7 @@ impl Server {
             manager,
             publisher,
             hub,
+            verified: Memo::default(),
             content_policy: http::content_policy(&config.frame_ancestors),
             writable: Mutex::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
@@ -244,21 +246,15 @@ impl Server {
         http::table(&self.app)
     }
 
-    /// What tells everyone who listens. For programs that measure it.
-    #[doc(hidden)]
-    pub fn hub(&self) -> Arc<Hub> {
-        self.app.hub.clone()
-    }
-
     /// Serves until `stop` fires, then ends everything, in 15 s at most.
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, commands, data_dir, history } = self;
         let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
-        let router = http::router(&app);
+        let front = http::front(&app);
         for listener in listeners.sockets {
             app.tasks.spawn(accept::serve(
                 listener,
-                router.clone(),
+                front.clone(),
                 places.clone(),
                 app.tasks.clone(),
                 app.stop.clone(),

@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use axum::body::Bytes;
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use provider_sessions::SessionManager;
-use room_auth::{Clock, Site};
+use room_auth::{Caller, Clock, Site};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,7 @@ use crate::channels::hub::Hub;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::limits::Limits;
+use crate::memo::Memo;
 use crate::sign_in::SignIn;
 use crate::store::Store;
 
@@ -61,6 +63,8 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// Who listens.
     pub hub: Arc<Hub>,
+    /// What `GET /api/auth/verify` says to each caller.
+    pub verified: Memo<Caller, Option<Bytes>>,
     /// `Content-Security-Policy`, the same on every answer.
     pub content_policy: HeaderValue,
     /// What the last look at the database said, and when; shared by all who ask whether we are

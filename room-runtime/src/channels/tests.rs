@@ -1,10 +1,6 @@
 //! Channels by name, and clients that read at different speeds.
 
-mod frames;
 mod hub;
-mod model;
-mod orders;
-mod patience;
 
 use std::time::Duration;
 

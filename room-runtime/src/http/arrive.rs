@@ -76,7 +76,7 @@ async fn arrive(
     let session = |arrived: &Arrived| Detail::none().session(&arrived.caller.session);
     let arrived = activity::ended(intent, arrived, session).await?;
     tracing::info!(device = name, issuer = arrived.caller.identity.issuer, "a device signed in");
-    let instance = app.config.instance_id.clone();
+    let instance = app.config.instance_id.as_deref();
     let body = wire::Verified::new(&arrived.caller, instance, app.config.mode());
     let mut response = (StatusCode::OK, Json(body)).into_response();
     let cookie = cookie::set(&arrived.cookie).ok_or_else(ApiError::internal)?;

@@ -1,14 +1,7 @@
-//! What every request passes, in this order, whatever it asks for: its number, the log, the net for
-//! panics, the security headers, then the rules that refuse.
+//! The rules that refuse a request, in their order, and what may load our pages.
 
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::FutureExt as _;
 use http::header::{
     self, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
@@ -16,9 +9,9 @@ use http::{Method, StatusCode};
 use room_auth::site::FetchSite;
 use room_auth::{Caller, Permission};
 
-use super::error::{self, ApiError};
+use super::error::ApiError;
 use crate::limits::Group;
-use crate::state::{App, AppState, Connection};
+use crate::state::{App, Connection};
 
 /// The largest body that is read. Nothing a client sends comes near it.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
@@ -26,96 +19,8 @@ pub(super) const BODY_BYTES: usize = 64 * 1024;
 /// The longest address; longer ones are someone's experiment.
 const TARGET_BYTES: usize = 8 * 1024;
 
-/// How long an answer may take. Calls that end a process tree or ask a provider's program have
-/// bounds of their own below this one.
-const SLOW: Duration = Duration::from_mins(1);
-const USUAL: Duration = Duration::from_secs(15);
-
-/// Our number of a request, for the log and for a person who reports a fault. A client's own is
-/// never taken over.
-static REQUESTS: AtomicU64 = AtomicU64::new(1);
-
-/// Wraps the whole router, its fallbacks included.
-pub(super) async fn every_request(
-    State(app): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    let place = Place::of(request.uri().path());
-    let origin = foreign_origin(&app, request.headers());
-    // The route and never the address: a query could hold what must not be logged.
-    let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-        let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-        (Instant::now(), request.method().clone(), route)
-    });
-    let answer = AssertUnwindSafe(checked(&app, request, next)).catch_unwind().await;
-    let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
-    if place == Place::Api {
-        response = error::as_problem(response);
-    }
-    secure(&mut response, place, &app);
-    share(&mut response, place, &app, origin);
-    let id = format!("{}-{number}", &app.boot[..8]);
-    if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    if let Some((started, method, route)) = noted {
-        tracing::debug!(
-            number,
-            %method,
-            route = route.as_deref().unwrap_or("-"),
-            status = response.status().as_u16(),
-            micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
-    }
-    response
-}
-
-/// What kind of address was asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The API.
-    Api,
-    /// Health and the socket: as little to be kept as the API's answers.
-    Beside,
-    /// The dashboard's pages and files.
-    Page,
-}
-
-impl Place {
-    fn of(path: &str) -> Self {
-        match path {
-            "/healthz" | "/readyz" | "/ws" => Self::Beside,
-            _ if is_api(path) => Self::Api,
-            _ => Self::Page,
-        }
-    }
-}
-
-async fn checked(app: &AppState, request: Request, next: Next) -> Response {
-    if let Some(answer) = beside_the_routes(app, &request) {
-        return answer;
-    }
-    if let Err(refusal) = check(app, &request) {
-        tracing::info!(code = refusal.code(), method = %request.method(), "request refused");
-        return refusal.into_response();
-    }
-    let Ok(_place) = app.in_flight.try_acquire() else {
-        let detail = "Room has too much to do just now.";
-        return ApiError::unavailable("overloaded", detail, Duration::from_secs(1)).into_response();
-    };
-    let limit = if is_slow(&request) { SLOW } else { USUAL };
-    let answered = tokio::time::timeout(limit, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
-        let detail = "This took too long; it may still be going on.";
-        ApiError::unavailable("timeout", detail, Duration::from_secs(2)).into_response()
-    })
-}
-
 /// The rules, in the order in which they win.
-fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
+pub(super) fn check(app: &App, request: &Request) -> Result<(), ApiError> {
     let (headers, target) = (request.headers(), request.uri());
     let (path, is_api) = (target.path(), is_api(target.path()));
     // Limits.
@@ -164,12 +69,17 @@ fn check(app: &AppState, request: &Request) -> Result<(), ApiError> {
 
 /// What is answered before any rule about callers: the question of a page elsewhere whether it may
 /// ask (a preflight), and an old control plane's link with its token in the address.
-fn beside_the_routes(app: &App, request: &Request) -> Option<Response> {
+pub(super) fn beside_the_routes(app: &App, request: &Request) -> Option<Response> {
     let (headers, target) = (request.headers(), request.uri());
-    app.site.check_host(headers, target).ok()?;
     let is_preflight = *request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && is_api(target.path());
+    let is_old_link =
+        *request.method() == Method::GET && target.path() == "/" && takes_query_tokens(app);
+    if !is_preflight && !is_old_link {
+        return None;
+    }
+    app.site.check_host(headers, target).ok()?;
     if is_preflight && foreign_origin(app, headers).is_some() {
         let mut response = StatusCode::NO_CONTENT.into_response();
         for (name, value) in PREFLIGHT {
@@ -177,8 +87,7 @@ fn beside_the_routes(app: &App, request: &Request) -> Option<Response> {
         }
         return Some(response);
     }
-    let is_old_link = *request.method() == Method::GET && target.path() == "/";
-    if is_old_link && takes_query_tokens(app) {
+    if is_old_link {
         let mut tokens = url::form_urlencoded::parse(target.query()?.as_bytes())
             .filter(|(name, _)| name == "token");
         let (Some((_, token)), None) = (tokens.next(), tokens.next()) else { return None };
@@ -202,7 +111,7 @@ fn takes_query_tokens(app: &App) -> bool {
 }
 
 /// The Origin of a page elsewhere that is on the list of those who may ask.
-fn foreign_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn foreign_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let text = app.site.check_origin(headers).ok().flatten()?;
     (!app.site.is_own_origin(text)).then(|| origin.clone())
@@ -215,44 +124,24 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
 ];
 
-/// Lets a listed page elsewhere read the answer (Fetch, section 3.3): the list alone decides, no
-/// cookie counts, and caches keep the answers apart.
-fn share(response: &mut Response, place: Place, app: &App, origin: Option<HeaderValue>) {
-    let lists_others =
-        app.cloud.as_ref().is_some_and(|cloud| !cloud.settings.allowed_origins.is_empty());
-    if place == Place::Page || !lists_others {
-        return;
-    }
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let exposed = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    }
-}
-
 /// Counts a request of nobody in particular by its address.
-pub(super) async fn count(
-    State((app, group)): State<(AppState, Group)>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+pub(super) fn count(app: &App, group: Group, request: &Request) -> Result<(), ApiError> {
     if let Some(Connection { peer, .. }) = request.extensions().get() {
         app.limits.address(group, app.client_address(request.headers(), peer.ip()))?;
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
-/// Authentication and permission, before a byte of the body is read. Stands on every guarded route
-/// with the one permission the route names.
+/// Authentication and permission, before a byte of the body is read. Stands before every guarded
+/// route with the one permission the route names.
 pub(super) async fn authorize(
-    State((app, permission, group)): State<(AppState, Permission, Group)>,
+    app: &App,
+    permission: Permission,
+    group: Group,
     request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
-    let caller = app.sign_in.authenticate(&app, &parts).await?;
+    let caller = app.sign_in.authenticate(app, &parts).await?;
     app.limits.person(group, &caller.identity)?;
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
@@ -260,55 +149,11 @@ pub(super) async fn authorize(
     let mut request = Request::from_parts(parts, body);
     check_type(&request)?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(request)
 }
 
 /// Who calls a guarded route; only [`authorize`] puts it there.
 pub(super) type Guarded = axum::Extension<std::sync::Arc<Caller>>;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What every answer carries, a 404 too; the content policy comes on top.
-const SECURITY: [(HeaderName, HeaderValue); 7] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-    (HeaderName::from_static("origin-agent-cluster"), HeaderValue::from_static("?1")),
-    (
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static(
-            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=(self)",
-        ),
-    ),
-];
-
-fn secure(response: &mut Response, place: Place, app: &AppState) {
-    let headers = response.headers_mut();
-    headers.reserve(SECURITY.len() + 4);
-    for (name, value) in SECURITY {
-        headers.insert(name, value);
-    }
-    headers.insert(header::CONTENT_SECURITY_POLICY, app.content_policy.clone());
-    if !app.config.frame_ancestors.is_empty() {
-        // Knows no list of origins; the policy above says the same and more.
-        headers.remove(header::X_FRAME_OPTIONS);
-    }
-    if app.cloud.as_ref().is_some_and(|cloud| cloud.settings.is_secure()) {
-        let year = HeaderValue::from_static("max-age=31536000");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
-    }
-    if place != Place::Page || !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
 
 /// What our pages may load: our own scripts and styles, and one Trusted Types policy, the one that
 /// names the service worker.
@@ -333,13 +178,13 @@ pub(super) fn too_large() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-fn is_api(path: &str) -> bool {
+pub(super) fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
 /// Whether it may have to wait for a program: all that changes something, and a status that is not
 /// to come from the cache.
-fn is_slow(request: &Request) -> bool {
+pub(super) fn is_slow(request: &Request) -> bool {
     let waits = request.uri().query().is_some_and(|query| query.contains("refresh=1"));
     waits || !matches!(*request.method(), Method::GET | Method::HEAD)
 }

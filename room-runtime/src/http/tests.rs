@@ -19,9 +19,8 @@ use http_body_util::BodyExt as _;
 use room_auth::{ManualClock, Role, Standing};
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
-use super::{router, routes};
+use super::{front, routes};
 use crate::server::{self, Server};
 use crate::state::{AppState, Connection};
 
@@ -52,7 +51,7 @@ impl Fixture {
     }
 
     async fn send(&self, request: Request) -> Response {
-        router(&self.app).oneshot(request).await.unwrap()
+        front(&self.app).answer(request).await
     }
 
     async fn get(&self, path: &str, headers: &[(&'static str, &str)]) -> Response {
@@ -447,9 +446,9 @@ async fn broken() -> &'static str {
 #[tokio::test]
 async fn a_panic_is_an_answer() {
     let f = Fixture::new().await;
-    let layer = axum::middleware::from_fn_with_state(f.app.clone(), super::guard::every_request);
-    let router = axum::Router::new().route("/api/broken", axum::routing::get(broken)).layer(layer);
-    let response = router.oneshot(f.request(&Method::GET, "/api/broken")).await.unwrap();
+    let router = axum::Router::new().route("/api/broken", axum::routing::get(broken));
+    let front = super::Front::new(&f.app, router, Vec::new());
+    let response = front.answer(f.request(&Method::GET, "/api/broken")).await;
     assert_eq!(response.headers()["x-frame-options"], "DENY");
     let told = code(response).await;
     assert_eq!(told, (StatusCode::INTERNAL_SERVER_ERROR, "internal".to_owned()));

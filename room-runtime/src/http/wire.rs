@@ -3,7 +3,7 @@
 
 mod activity;
 #[cfg(test)]
-pub(crate) mod golden;
+mod golden;
 mod keys;
 mod providers;
 mod sessions;
@@ -175,10 +175,10 @@ pub struct Wiped {
 /// What a person is called, for display.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProfileView {
-    email: Option<String>,
+pub struct ProfileView<'c> {
+    email: Option<&'c str>,
     email_verified: bool,
-    name: Option<String>,
+    name: Option<&'c str>,
 }
 
 /// The keys of one issuer, of `GET /api/status`.
@@ -205,23 +205,23 @@ pub struct Done {
 /// `GET /api/auth/verify`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verified {
+pub struct Verified<'c> {
     ok: bool,
     role: &'static str,
     permissions: Vec<&'static str>,
     /// What an issuer says of the person; nobody does in local mode.
-    profile: Option<ProfileView>,
-    issuer: String,
-    subject: String,
-    instance_id: Option<String>,
+    profile: Option<ProfileView<'c>>,
+    issuer: &'c str,
+    subject: &'c str,
+    instance_id: Option<&'c str>,
     deployment_mode: &'static str,
-    device: Option<String>,
+    device: Option<&'c str>,
     expires_at: Option<String>,
 }
 
-impl Verified {
+impl<'c> Verified<'c> {
     /// What is told to the caller about themselves.
-    pub fn new(caller: &Caller, instance_id: Option<String>, mode: &'static str) -> Self {
+    pub fn new(caller: &'c Caller, instance_id: Option<&'c str>, mode: &'static str) -> Self {
         let expires_at = caller.expires_at.and_then(|at| Timestamp::try_from(at).ok());
         Self {
             ok: true,
@@ -231,15 +231,15 @@ impl Verified {
             },
             permissions: caller.standing.permissions().map(Permission::as_str).collect(),
             profile: caller.profile.as_ref().map(|profile| ProfileView {
-                email: profile.email.clone(),
+                email: profile.email.as_deref(),
                 email_verified: profile.email_verified,
-                name: profile.name.clone(),
+                name: profile.name.as_deref(),
             }),
-            issuer: caller.identity.issuer.clone(),
-            subject: caller.identity.subject.clone(),
+            issuer: &caller.identity.issuer,
+            subject: &caller.identity.subject,
             instance_id,
             deployment_mode: mode,
-            device: caller.token.is_none().then(|| caller.device.clone()),
+            device: caller.token.is_none().then_some(&caller.device),
             expires_at: expires_at.map(time),
         }
     }

@@ -7,11 +7,10 @@ use http_body_util::BodyExt as _;
 use room_auth::{Role, Standing};
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
 use super::*;
 use crate::activity::Action;
-use crate::http::router;
+use crate::http::front;
 use crate::server::{self, Server};
 
 struct Fixture {
@@ -40,7 +39,7 @@ impl Fixture {
         request.headers_mut().insert(AUTHORIZATION, bearer.parse().unwrap());
         let peer = ([127, 0, 0, 1], 1).into();
         request.extensions_mut().insert(Connection { peer, ours: peer });
-        let answer = router(&self.app).oneshot(request).await.unwrap();
+        let answer = front(&self.app).answer(request).await;
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(bytes.to_vec()).unwrap())

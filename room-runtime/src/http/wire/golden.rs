@@ -55,7 +55,7 @@ fn frame(frame: &Frame) -> Value {
     serde_json::from_str(frame.as_text()).unwrap()
 }
 
-pub(crate) fn view() -> SessionView {
+fn view() -> SessionView {
     let line = |id, stream, text: &str| Line { id, stream, text: text.into(), at: at(1) };
     SessionView {
         id: ID.parse().unwrap(),
@@ -156,8 +156,7 @@ fn status() -> provider_sessions::ProviderStatus {
 }
 
 fn seen_by(audience: Audience) -> wire::ProviderStatus {
-    let [sign_in, install] = [view(), installing()].map(|view| wire::Session::without_lines(&view));
-    wire::ProviderStatus::new(&status(), Some(sign_in), Some(install), audience)
+    wire::ProviderStatus::new(&status(), Some(wire::Session::without_lines(&view())), audience)
 }
 
 #[test]
@@ -173,7 +172,7 @@ fn answers_of_the_own_sign_in() {
     };
     check("handshake.json", &wire::Handshake { token: "T".into(), expires_at: wire::time(at(0)) });
     check("ws-ticket.json", &wire::Ticket { ticket: "T".into(), expires_at: wire::time(at(30)) });
-    check("verify.json", &wire::Verified::new(&caller, Some("i-1".into()), "local"));
+    check("verify.json", &wire::Verified::new(&caller, Some("i-1"), "local"));
     check("sign-out.json", &wire::Done { ok: true });
     check(
         "bootstrap.json",

@@ -63,7 +63,7 @@ fn answers_of_the_own_device() {
         profile: Some(person.profile),
         token: None,
     };
-    check("verify-cloud.json", &wire::Verified::new(&caller, Some("i-1".into()), "cloud"));
+    check("verify-cloud.json", &wire::Verified::new(&caller, Some("i-1"), "cloud"));
     let bootstrap = wire::Bootstrap {
         mode: "cloud",
         build: "b1",
@@ -74,7 +74,7 @@ fn answers_of_the_own_device() {
     };
     check("bootstrap-cloud.json", &bootstrap);
     let service = Caller { standing: Standing::Service, profile: None, ..caller };
-    check("verify-service.json", &wire::Verified::new(&service, Some("i-1".into()), "cloud"));
+    check("verify-service.json", &wire::Verified::new(&service, Some("i-1"), "cloud"));
 }
 
 #[test]
