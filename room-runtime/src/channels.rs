@@ -190,8 +190,9 @@ impl Publisher {
 
     /// How one provider stands, as an audience may see it.
     pub fn status_of(&self, status: &ProviderStatus, audience: Audience) -> wire::ProviderStatus {
-        let live = status.session.and_then(|id| lock(&self.live).get(&id).cloned());
-        wire::ProviderStatus::new(status, live, audience)
+        let live = |id: Option<SessionId>| id.and_then(|id| lock(&self.live).get(&id).cloned());
+        let (sign_in, install) = (live(status.session), live(status.install));
+        wire::ProviderStatus::new(status, sign_in, install, audience)
     }
 }
 

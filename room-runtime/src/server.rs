@@ -246,6 +246,12 @@ impl Server {
         http::table(&self.app)
     }
 
+    /// What tells everyone who listens. For programs that measure it.
+    #[doc(hidden)]
+    pub fn hub(&self) -> Arc<Hub> {
+        self.app.hub.clone()
+    }
+
     /// Serves until `stop` fires, then ends everything, in 15 s at most.
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, commands, data_dir, history } = self;

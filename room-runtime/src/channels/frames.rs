@@ -183,6 +183,12 @@ impl Reader {
         self.take(&header, payload).map(Some)
     }
 
+    /// How much room is kept for what is half here.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.arrived.capacity()
+    }
+
     fn header(&self) -> Result<Option<Header>, Fault> {
         let &[first, second, ref rest @ ..] = self.arrived.as_slice() else { return Ok(None) };
         let (last, reserved, opcode) = (first & 0x80 != 0, first & 0x70, first & 0x0F);
@@ -207,8 +213,14 @@ impl Reader {
             0 => u64::from(short),
             _ => wide.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
         };
+        // The shortest form of a length is the only one (section 5.2).
+        let shortest = match wide.len() {
+            0 => 0,
+            2 => 126,
+            _ => 1 << 16,
+        };
         let length = usize::try_from(length).map_err(|_| Fault)?;
-        if length > most {
+        if length < shortest || length > most {
             return Err(Fault);
         }
         let Some(mask) = rest.first_chunk() else { return Ok(None) };
@@ -222,10 +234,12 @@ impl Reader {
             PONG => Ok(Incoming::Pong),
             CLOSE => match payload.as_slice() {
                 [] => Ok(Incoming::Close(None)),
-                [high, low, reason @ ..] if std::str::from_utf8(reason).is_ok() => {
-                    Ok(Incoming::Close(Some(u16::from_be_bytes([*high, *low]))))
+                [high, low, reason @ ..] => {
+                    let code = u16::from_be_bytes([*high, *low]);
+                    let said = may_be_sent(code) && std::str::from_utf8(reason).is_ok();
+                    if said { Ok(Incoming::Close(Some(code))) } else { Err(Fault) }
                 }
-                _ => Err(Fault),
+                [_] => Err(Fault),
             },
             _ => {
                 let whole = match self.begun.take() {
@@ -245,182 +259,7 @@ impl Reader {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::{Cursor, Read, Write};
-
-    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-    use tokio_tungstenite::tungstenite::{Message, WebSocket};
-
-    use super::*;
-
-    /// What a well-known client sends for these messages.
-    fn sent(messages: &[Message]) -> Vec<u8> {
-        struct Line(Vec<u8>);
-        impl Read for Line {
-            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-                Err(std::io::ErrorKind::WouldBlock.into())
-            }
-        }
-        impl Write for Line {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.write(bytes)
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut client = WebSocket::from_raw_socket(Line(Vec::new()), Role::Client, None);
-        for message in messages {
-            client.send(message.clone()).unwrap();
-        }
-        client.get_ref().0.clone()
-    }
-
-    /// What a well-known client hears in these bytes.
-    fn heard(bytes: &[u8]) -> Vec<Message> {
-        let config = WebSocketConfig::default();
-        let line = Cursor::new(bytes.to_vec());
-        let mut client = WebSocket::from_raw_socket(line, Role::Client, Some(config));
-        std::iter::from_fn(|| client.read().ok()).collect()
-    }
-
-    fn text(text: &str) -> Frame {
-        let write = |bytes: &mut Vec<u8>| -> Result<(), Fault> {
-            bytes.extend_from_slice(text.as_bytes());
-            Ok(())
-        };
-        Frame::text(0, write).unwrap()
-    }
-
-    /// All that is in the bytes, however they are cut in two.
-    #[track_caller]
-    fn check(bytes: &[u8], expected: &[Incoming]) {
-        let step = (bytes.len() / 200).max(1);
-        for cut in (0..=bytes.len()).step_by(step) {
-            let mut reader = Reader::default();
-            let mut found = Vec::new();
-            for part in [&bytes[..cut], &bytes[cut..]] {
-                reader.push(part);
-                while let Some(next) = reader.read().expect("the protocol") {
-                    found.push(next);
-                }
-            }
-            assert_eq!(found, expected, "cut at byte {cut}");
-            assert_eq!(reader.arrived.capacity(), 0, "nothing is kept");
-        }
-    }
-
-    /// A frame from a client, masked with a key that changes something.
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mask = [1, 2, 3, 4];
-        let length = u8::try_from(payload.len()).unwrap();
-        let mut bytes = vec![first, 0x80 | length];
-        bytes.extend(mask);
-        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        bytes
-    }
-
-    #[test]
-    fn what_is_sent_is_heard() {
-        let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000];
-        let texts: Vec<String> = sizes.iter().map(|size| "é1"[..].repeat(size / 3 + 1)).collect();
-        let texts = texts.iter().zip(sizes).map(|(text, size)| {
-            let mut end = size;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text[..end].to_owned()
-        });
-        for expected in texts.chain(["x".repeat(125), "x".repeat(126), "x".repeat(65_536)]) {
-            let frame = text(&expected);
-            assert_eq!(frame.as_text(), expected);
-            assert_eq!(heard(frame.bytes()), [Message::text(expected)]);
-        }
-        assert_eq!(heard(Frame::ping().bytes()), [Message::Ping(Bytes::new())]);
-        assert_eq!(heard(Frame::pong(b"abc").bytes()), [Message::Pong("abc".into())]);
-        let close = heard(Frame::close(4408, "too slow").bytes());
-        let [Message::Close(Some(close))] = close.as_slice() else { panic!("{close:?}") };
-        assert_eq!((u16::from(close.code), close.reason.as_str()), (4408, "too slow"));
-    }
-
-    #[test]
-    fn what_a_client_sends_is_read_however_it_is_cut() {
-        let long = "ü".repeat(MESSAGE_BYTES / 2);
-        let messages = [
-            Message::text("{}"),
-            Message::Ping("p".into()),
-            Message::text(""),
-            Message::text(long.clone()),
-            Message::Pong(Bytes::new()),
-            Message::Close(None),
-        ];
-        let expected = [
-            Incoming::Text("{}".into()),
-            Incoming::Ping(b"p".to_vec()),
-            Incoming::Text(String::new()),
-            Incoming::Text(long),
-            Incoming::Pong,
-            Incoming::Close(None),
-        ];
-        check(&sent(&messages), &expected);
-    }
-
-    #[test]
-    fn parts_are_put_together_with_pings_between_them() {
-        let bytes =
-            [frame(0x01, b"a\xC3"), frame(0x89, b"!"), frame(0x00, b""), frame(0x80, b"\xA9b")];
-        let expected = [
-            Incoming::Part,
-            Incoming::Ping(b"!".to_vec()),
-            Incoming::Part,
-            Incoming::Text("aéb".into()),
-        ];
-        check(&bytes.concat(), &expected);
-        check(&frame(0x88, &[0x03, 0xE9, b'x']), &[Incoming::Close(Some(1001))]);
-    }
-
-    #[test]
-    fn what_is_not_the_protocol_is_a_fault_at_once() {
-        let begun = frame(0x01, b"a");
-        for (bytes, why) in [
-            (vec![0x81, 0x01], "not masked"),
-            (vec![0xC1, 0x81], "a reserved bit"),
-            (vec![0x82, 0x81], "bytes"),
-            (vec![0x83, 0x81], "an unknown kind"),
-            (vec![0x8B, 0x81], "an unknown kind of control"),
-            (vec![0x80, 0x81], "the end of nothing"),
-            (vec![0x09, 0x81], "a ping in parts"),
-            (vec![0x89, 0xFE, 0x00, 0x7E], "a long ping"),
-            (vec![0x81, 0xFE, 0x40, 0x01], "a message of 16 KiB and a byte"),
-            (vec![0x81, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0], "a message of half of everything"),
-            (frame(0x81, b"\xC3"), "half a character"),
-            (frame(0x88, b"\x03"), "half a code"),
-            (frame(0x88, b"\x03\xE8\xFF"), "a reason that is no text"),
-            ([begun.clone(), frame(0x81, b"b")].concat(), "a text within a text"),
-        ] {
-            let mut reader = Reader::default();
-            reader.push(&bytes);
-            let end = loop {
-                match reader.read() {
-                    Ok(Some(_)) => {}
-                    end => break end,
-                }
-            };
-            assert_eq!(end, Err(Fault), "{why}");
-        }
-    }
-
-    #[test]
-    fn parts_together_are_no_longer_than_a_message() {
-        let mut reader = Reader::default();
-        let mut whole = 0;
-        reader.push(&frame(0x01, &[b'x'; 125]));
-        while reader.read() == Ok(Some(Incoming::Part)) {
-            whole += 125;
-            reader.push(&frame(0x00, &[b'x'; 125]));
-        }
-        assert!(whole <= MESSAGE_BYTES && whole + 125 > MESSAGE_BYTES, "{whole}");
-        assert_eq!(reader.read(), Err(Fault));
-    }
+/// Whether a close may carry that code (section 7.4 and the register of IANA).
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -140,6 +140,12 @@ impl Hub {
         }
     }
 
+    /// How many listen to a channel.
+    pub fn listeners(&self, channel: Channel) -> usize {
+        let topic = self.topics().by_channel.get(&channel).cloned();
+        topic.map_or(0, |topic| topic.past().listeners.len())
+    }
+
     /// The channel's topic, made if there is none.
     fn topic(&self, channel: Channel) -> Arc<Topic> {
         if let Some(topic) = self.topics().by_channel.get(&channel) {

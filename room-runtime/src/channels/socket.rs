@@ -60,8 +60,31 @@ pub struct Client {
     pub place: Option<SocketPlace>,
 }
 
+/// How patient we are with a client that says nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// After how long it is asked whether it is there, again and again.
+    pub(super) ask: Duration,
+    /// After how long it counts as gone.
+    pub(super) silence: Duration,
+    /// How long a page that nobody looks at keeps its socket, where that matters.
+    pub(super) hidden: Option<Duration>,
+}
+
 /// Serves a socket until either side has had enough.
 pub async fn serve(connection: Connection, app: AppState, client: Client) {
+    let hidden = app.cloud.as_ref().map(|cloud| cloud.settings.idle_close);
+    let patience = Patience { ask: HEARTBEAT, silence: SILENCE, hidden };
+    serve_with(patience, connection, app, client).await;
+}
+
+/// The same with a patience of the caller's.
+pub(super) async fn serve_with(
+    patience: Patience,
+    connection: Connection,
+    app: AppState,
+    client: Client,
+) {
     let Client { caller, watch, place } = client;
     let Some(place) = place else {
         return close(connection, Close::TooMany).await;
@@ -71,6 +94,7 @@ pub async fn serve(connection: Connection, app: AppState, client: Client) {
         channels: Vec::new(),
         allowance: Allowance { left: MESSAGES_AT_ONCE, at: Instant::now() },
         outbox: Arc::default(),
+        patience,
         connection,
         heard: Instant::now(),
         asked: None,
@@ -112,6 +136,7 @@ struct Session {
     channels: Vec<Channel>,
     allowance: Allowance,
     outbox: Arc<Outbox>,
+    patience: Patience,
     connection: Connection,
     /// When the client last said anything.
     heard: Instant,
@@ -244,7 +269,7 @@ impl Session {
     /// When something is due if nothing happens before.
     fn next_time(&self) -> Instant {
         let now = Instant::now();
-        let ask = self.asked.unwrap_or(self.heard) + HEARTBEAT;
+        let ask = self.asked.unwrap_or(self.heard) + self.patience.ask;
         let others = [self.next_expiry(), self.idle_in()].map(|left| left.map(|left| now + left));
         let stuck = self.connection.stuck_at();
         others.into_iter().chain([stuck]).flatten().fold(ask, Instant::min)
@@ -265,9 +290,9 @@ impl Session {
             }
             self.hidden_since = Some(Instant::now());
         }
-        if self.asked.unwrap_or(self.heard).elapsed() >= HEARTBEAT {
+        if self.asked.unwrap_or(self.heard).elapsed() >= self.patience.ask {
             // While it is not heard, what it takes says that it is there.
-            if self.heard.elapsed() >= SILENCE && !self.outbox.is_full() {
+            if self.heard.elapsed() >= self.patience.silence && !self.outbox.is_full() {
                 return Err(Close::GoingAway);
             }
             self.asked = Some(Instant::now());
@@ -430,8 +455,7 @@ impl Session {
 
     /// How long a hidden page may still keep its socket: a hosted machine sleeps without any.
     fn idle_in(&self) -> Option<Duration> {
-        let idle_close = self.app.cloud.as_ref()?.settings.idle_close;
-        Some(idle_close.saturating_sub(self.hidden_since?.elapsed()))
+        Some(self.patience.hidden?.saturating_sub(self.hidden_since?.elapsed()))
     }
 
     /// How long until the sign-in must be warned of, or ends.

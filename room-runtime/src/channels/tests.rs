@@ -1,6 +1,10 @@
 //! Channels by name, and clients that read at different speeds.
 
+mod frames;
 mod hub;
+mod model;
+mod orders;
+mod patience;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 
 mod activity;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod keys;
 mod providers;
 mod sessions;

@@ -55,7 +55,7 @@ fn frame(frame: &Frame) -> Value {
     serde_json::from_str(frame.as_text()).unwrap()
 }
 
-fn view() -> SessionView {
+pub(crate) fn view() -> SessionView {
     let line = |id, stream, text: &str| Line { id, stream, text: text.into(), at: at(1) };
     SessionView {
         id: ID.parse().unwrap(),
@@ -156,7 +156,8 @@ fn status() -> provider_sessions::ProviderStatus {
 }
 
 fn seen_by(audience: Audience) -> wire::ProviderStatus {
-    wire::ProviderStatus::new(&status(), Some(wire::Session::without_lines(&view())), audience)
+    let [sign_in, install] = [view(), installing()].map(|view| wire::Session::without_lines(&view));
+    wire::ProviderStatus::new(&status(), Some(sign_in), Some(install), audience)
 }
 
 #[test]

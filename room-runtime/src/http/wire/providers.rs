@@ -165,6 +165,7 @@ pub struct ProviderStatus {
     requested_at: Option<String>,
     disconnected_at: Option<String>,
     auth_session: Option<Session>,
+    install_session: Option<Session>,
 }
 
 impl ProviderStatus {
@@ -172,6 +173,7 @@ impl ProviderStatus {
     pub fn new(
         status: &provider_sessions::ProviderStatus,
         live: Option<Session>,
+        install: Option<Session>,
         audience: Audience,
     ) -> Self {
         let manager = audience == Audience::Managers;
@@ -192,6 +194,7 @@ impl ProviderStatus {
             requested_at: status.requested_at.map(time),
             disconnected_at: status.disconnected_at.map(time),
             auth_session: live.filter(|_| manager),
+            install_session: install.filter(|_| manager),
         }
     }
 }
