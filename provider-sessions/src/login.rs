@@ -34,8 +34,10 @@ pub(crate) enum Input {
     /// The program has been quiet for a while and no link is there.
     Stuck,
     /// It has come to that step.
+    #[cfg_attr(not(feature = "install"), expect(dead_code, reason = "only installs say so"))]
     At(Step),
     /// It cannot go on, for that reason.
+    #[cfg_attr(not(feature = "install"), expect(dead_code, reason = "only installs say so"))]
     Broken(FailureCode, String),
     /// What was pasted was taken and is being handed to the program.
     Pasted,
