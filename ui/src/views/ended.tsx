@@ -11,6 +11,7 @@ import type { Login } from '../state/session';
 import { t } from '../text';
 import { w } from '../text/ended';
 import { w as keyWords } from '../text/key';
+import { language } from '../text/words';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
 import { Install } from './install';
@@ -151,7 +152,8 @@ function failureWords(provider: Provider, theirs: Failure | null, code: string):
   const ours = w.failures[code]?.(provider.name);
   const other = w.failures['unrecognised']?.(provider.name);
   return {
-    title: plain(theirs?.title || (ours ?? other)?.title || code),
+    // In the reader's language before in the Room's.
+    title: plain((language.value === 'en' ? theirs?.title : null) || ours?.title || theirs?.title || other?.title || code),
     next: plain(ours?.next || theirs?.action || other?.next || ''),
   };
 }

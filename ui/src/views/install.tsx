@@ -8,6 +8,7 @@ import { plain } from '../state/plain';
 import { redact } from '../state/redact';
 import { dayTime, t } from '../text';
 import { w } from '../text/install';
+import { language } from '../text/words';
 import styles from '../styles/install.css?inline';
 import { useRoom } from './context';
 import { Command, CopyButton } from './copy';
@@ -191,7 +192,7 @@ function Ended({ provider, view }: { provider: Provider; view: SessionView }) {
       : w.doneVersion(name, plain(version))
     : code === 'canceled'
       ? w.canceled
-      : plain(view.failure?.title || (words?.title ?? code));
+      : plain((language.value === 'en' ? view.failure?.title : null) || (words?.title ?? code));
   const first = useRef(true);
   useEffect(() => {
     // Only who saw it run is told; who comes back later can read it.

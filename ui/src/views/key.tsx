@@ -14,6 +14,7 @@ import { errorWords, Facts, Mark, useNow, type Tone } from './parts';
 import { canPaste } from './paste-policy';
 import { Refusal } from './refusal';
 import styles from '../styles/key.css?inline';
+import { served } from './served';
 import { adopt } from './sheet';
 
 adopt(styles);
@@ -168,12 +169,12 @@ export function KeyPart({ provider, stored }: { provider: Provider; stored: Stor
   const { manage } = room;
   const work = manage.work.value[id];
   const offset = room.clockOffset.value;
-  const what = provider.keys.find((kind) => kind.id === stored.kind)?.label ?? w.titles[stored.kind ?? ''] ?? w.title;
+  const what = served(provider.keys.find((kind) => kind.id === stored.kind)?.label ?? w.titles[stored.kind ?? ''] ?? w.title);
   const may = room.auth.can('providers.manage');
   return (
     <section class="key stack" aria-labelledby={`key-title-${id}`} data-testid={`key-${id}`} data-storage={stored.storage}>
       <h3 id={`key-title-${id}`}>
-        {plain(what)} <span class="end">{w.shown(plain(stored.last4))}</span>
+        {what} <span class="end">{w.shown(plain(stored.last4))}</span>
       </h3>
       <Facts
         rows={[

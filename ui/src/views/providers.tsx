@@ -15,6 +15,7 @@ import { ProviderState } from './provider-state';
 import { Refusal } from './refusal';
 import { go, Link, loginPath } from './router';
 import { adopt } from './sheet';
+import { served } from './served';
 import { bestWay, Prerequisite } from './setup';
 
 const Install = lazy(async () => (await import('./install')).Install, null);
@@ -61,7 +62,7 @@ function ProviderCard({ provider }: { provider: Provider }) {
         <h2 id={`provider-${id}-name`}>{plain(name)}</h2>
         <ProviderState status={status} testid={`provider-${id}-state`} />
       </div>
-      {provider.plans !== null && !connected && <p class="muted">{plain(provider.plans)}</p>}
+      {provider.plans !== null && !connected && <p class="muted">{served(provider.plans)}</p>}
       {status !== undefined && !missing && (
         <Facts
           rows={[

@@ -2,9 +2,9 @@
 
 import type { Method, Provider } from '../api/wire-provider';
 import { httpsUrl } from '../state/address';
-import { plain } from '../state/plain';
 import { t } from '../text';
 import { w } from '../text/setup';
+import { served } from './served';
 
 export function bestWay(provider: Provider): Method | undefined {
   return provider.methods.find((method) => method.primary) ?? provider.methods[0];
@@ -15,7 +15,7 @@ export function Prerequisite({ text, url, bare = false }: { text: string; url: s
   return (
     <p class="hint" data-testid="prerequisite">
       {!bare && <strong>{w.before}: </strong>}
-      {plain(text)}{' '}
+      {served(text)}{' '}
       {link !== null && (
         <a href={link.href} target="_blank" rel="noopener noreferrer">
           {w.openSetting(link.host)}

@@ -11,6 +11,7 @@ import { Install } from './install';
 import { KeyForm, KeyPart } from './key';
 import { ErrorNote, Icon, Skeleton } from './parts';
 import { AT_EMAIL, StartError } from './refusal';
+import { served } from './served';
 import { bestWay, Prerequisite } from './setup';
 
 export function Start({ provider }: { provider: Provider }) {
@@ -51,18 +52,18 @@ export function Start({ provider }: { provider: Provider }) {
       )}
       {!missing && !installing && first !== undefined && (
         <section class="card" data-testid="login-start">
-          <h2>{plain(first.label)}</h2>
+          <h2>{served(first.label)}</h2>
           {provider.prerequisite !== null && first.kind === 'device_code' && (
             <Prerequisite text={provider.prerequisite.text} url={provider.prerequisite.url} />
           )}
           {first.steps.length > 0 && (
             <ol class="how">
               {first.steps.map((step) => (
-                <li key={step}>{plain(step)}</li>
+                <li key={step}>{served(step)}</li>
               ))}
             </ol>
           )}
-          {first.note !== null && <p class="hint">{plain(first.note)}</p>}
+          {first.note !== null && <p class="hint">{served(first.note)}</p>}
           <button
             type="button"
             class="button primary wide tall"
@@ -123,7 +124,7 @@ interface WayProps {
 function Way({ provider, method, error, disabled, start }: WayProps) {
   const [email, setEmail] = useState('');
   const field = `email-${provider.id}-${method.id}`;
-  const about = method.note === null ? (method.yieldsToken ? w.tokenNote : w.kinds[method.kind]) : plain(method.note);
+  const about = method.note === null ? (method.yieldsToken ? w.tokenNote : w.kinds[method.kind]) : served(method.note);
   return (
     <li>
       <form
@@ -134,7 +135,7 @@ function Way({ provider, method, error, disabled, start }: WayProps) {
         }}
       >
         <span>
-          <strong>{plain(method.label)}</strong>
+          <strong>{served(method.label)}</strong>
           {about !== undefined && <span class="hint block">{about}</span>}
         </span>
         {method.takesEmail && (
@@ -159,7 +160,7 @@ function Way({ provider, method, error, disabled, start }: WayProps) {
         )}
         <button type="submit" class="button" data-testid={`method-${method.id}`} disabled={disabled}>
           {w.begin}
-          <span class="sr"> {plain(method.label)}</span>
+          <span class="sr"> {served(method.label)}</span>
         </button>
       </form>
     </li>
@@ -177,7 +178,7 @@ function KeyWay({ provider, has }: { provider: Provider; has: boolean }) {
       ) : (
         <>
           <span>
-            <strong>{provider.keys.map((kind) => plain(kind.label)).join(keyWords.or)}</strong>
+            <strong>{provider.keys.map((kind) => served(kind.label)).join(keyWords.or)}</strong>
             <span class="hint block">{keyWords.useText}</span>
           </span>
           <button type="button" class="button" data-testid={`use-key-${provider.id}`} onClick={() => setOpen(true)}>

@@ -78,6 +78,7 @@ export const login: typeof en = {
     no_code_in_address: 'Melden Sie sich bis zum Ende an und kopieren Sie dann noch einmal.',
     other_address: 'Melden Sie sich bis zum Ende an und kopieren Sie dann noch einmal.',
     wrong_page: 'Kopieren Sie die Adresse der allerletzten Seite, die nicht lädt.',
+    not_an_address: 'Kopieren Sie die ganze Adresse, von http:// bis zum Ende.',
     other_port: 'Sie gehört zu einer anderen Anmeldung. Nehmen Sie den Link auf dieser Seite und kopieren Sie die neue Adresse.',
     verification_code: 'Geben Sie diesen auf der Anmeldeseite ein. Der Code für hier kommt danach.',
     incomplete: 'Kopieren Sie alles, bis zum letzten Zeichen.',

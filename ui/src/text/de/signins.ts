@@ -9,6 +9,7 @@ import { output } from './output';
 import { overview } from './overview';
 import { programs } from './programs';
 import { providers } from './providers';
+import { served } from './served';
 import { setup } from './setup';
 
-export const de = { answer, ended, install, key, login, output, overview, programs, providers, setup };
+export const de = { answer, ended, install, key, login, output, overview, programs, providers, served, setup };

@@ -81,6 +81,7 @@ export const login = {
     no_code_in_address: 'Sign in to the end, then copy again.',
     other_address: 'Sign in to the end, then copy again.',
     wrong_page: 'Copy the address of the very last page, the one that does not load.',
+    not_an_address: 'Copy all of the address, from http:// to the end.',
     other_port: 'It is from another sign-in. Use the link on this screen, then copy the new address.',
     verification_code: 'Type that one on the sign-in page. The code for here comes after it.',
     incomplete: 'Copy all of it, to the last character.',

@@ -1,0 +1,27 @@
+import type { served as en } from '../en/served';
+
+export const served: typeof en = {
+  'Claude plan or API key': 'Claude-Abonnement oder API-Schlüssel',
+  'ChatGPT plan or API key': 'ChatGPT-Abonnement oder API-Schlüssel',
+  'Copilot plan': 'Copilot-Abonnement',
+  'Google account': 'Google-Konto',
+  'GitHub account': 'GitHub-Konto',
+  'Sign in with your Claude plan': 'Mit Ihrem Claude-Abonnement anmelden',
+  'Sign in with Anthropic Console billing': 'Mit Abrechnung über die Anthropic Console anmelden',
+  "Sign in with your company's single sign-on": 'Mit dem Single Sign-on Ihrer Firma anmelden',
+  'Get a token that lasts a year': 'Ein Token holen, das ein Jahr gilt',
+  'Sign in with ChatGPT': 'Mit ChatGPT anmelden',
+  'Sign in with ChatGPT, without a device code': 'Mit ChatGPT anmelden, ohne Gerätecode',
+  'Sign in with GitHub': 'Mit GitHub anmelden',
+  'Sign in with Google': 'Mit Google anmelden',
+  'Anthropic API key': 'Anthropic-API-Schlüssel',
+  'OpenAI API key': 'OpenAI-API-Schlüssel',
+  'Token from claude setup-token': 'Token aus „claude setup-token“',
+  'Open the link and sign in': 'Den Link öffnen und sich anmelden',
+  'Enter the code shown here': 'Den hier gezeigten Code eingeben',
+  'Approve, and come back': 'Bestätigen und zurückkommen',
+  'Copy the code the page shows': 'Den Code kopieren, den die Seite zeigt',
+  'Paste it here': 'Ihn hier einfügen',
+  'Copy the address of the page that does not load': 'Die Adresse der Seite kopieren, die nicht lädt',
+  'Device codes must be turned on: in ChatGPT, Settings, Security, “Enable device code authorization for Codex”. In a workspace only an admin can.': 'Gerätecodes müssen eingeschaltet sein: in ChatGPT unter Einstellungen, Sicherheit, „Enable device code authorization for Codex“. In einem Workspace kann das nur ein Admin.',
+};
