@@ -12,6 +12,7 @@ use room_tests::fake::Scenario;
 use room_tests::issuer::{ControlPlane, subject};
 use room_tests::registry::{Gives, Registry, package};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::real_logins::World;
 use crate::room::Room;
@@ -94,6 +95,11 @@ trait Vendors {
     fn paste(&self, link: &str) -> String;
     fn signed_in(&self, program: &str) -> bool;
 
+    /// The address that the browser's sign-in of codex ends on, where a person can agree there.
+    fn agree(&self, _: &str) -> Option<String> {
+        None
+    }
+
     /// Makes codex ask something that nobody taught the Room, where that can be had.
     fn puzzle(&self) -> bool {
         false
@@ -113,6 +119,8 @@ fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
     assert!(vendors.signed_in("claude"));
     assert!(vendors.signed_in("codex"), "a cancelled sign-in keeps the earlier one");
     person.tell("go on");
+    let seen = person.expect("callback");
+    person.tell(&vendors.agree(seen["link"].as_str().unwrap()).unwrap_or_default());
     for provider in ["codex", "claude"] {
         assert_eq!(person.expect("key")["provider"], provider);
         // codex keeps its key itself; claude's is the Room's own.
@@ -144,6 +152,18 @@ impl Vendors for Room {
             "codex" => home.codex().join("auth.json").exists(),
             _ => home.claude().join(".credentials.json").exists(),
         }
+    }
+
+    fn agree(&self, link: &str) -> Option<String> {
+        let link = Url::parse(link).unwrap();
+        let value = |name: &str| {
+            let found = link.query_pairs().find(|(known, _)| known == name);
+            found.unwrap().1.into_owned()
+        };
+        let mut address = Url::parse(&value("redirect_uri")).unwrap();
+        let code = ("code", "ac_a-good.code");
+        address.query_pairs_mut().extend_pairs([code, ("state", &value("state"))]);
+        Some(address.into())
     }
 
     fn puzzle(&self) -> bool {

@@ -102,6 +102,33 @@ async function signOut(provider) {
   await shot(`${provider}-disconnected`);
 }
 
+/** The page at the end does not load here: its address is what finishes the sign-in. */
+async function pasteAddress() {
+  await page.click(id('tab-providers'));
+  await page.click(id('others-codex'));
+  await page.click(id('method-browser'));
+  await page.waitForSelector(`${id('paste-input')}:enabled`);
+  const link = await page.getAttribute(id('open-link'), 'href');
+  assert.ok((await page.textContent(id('callback-text'))).includes(new URL(new URL(link).searchParams.get('redirect_uri')).origin));
+  await shot('callback');
+  const address = await ask({ step: 'callback', link });
+  if (address === '') {
+    await page.click(id('cancel'));
+    await page.waitForSelector(id('canceled'));
+    return;
+  }
+  await page.fill(id('paste-input'), link);
+  await page.click(id('paste-submit'));
+  await page.waitForSelector(`${id('paste-error')}[data-code=sign_in_link]`);
+  await shot('callback-refused');
+  // As it comes out of a phone's address bar.
+  await page.fill(id('paste-input'), ` ${address.replace('http://', '')}\n`);
+  await page.click(id('paste-submit'));
+  await page.waitForSelector(id('login-done'));
+  await nowhere(new URL(address).searchParams.get('code'));
+  await signOut('codex');
+}
+
 /** What the browser was ever given to keep, and what the page holds. */
 async function nowhere(secret) {
   const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
@@ -165,6 +192,7 @@ try {
   await cancelCodex();
   await signOut('codex');
   await signOut('claude');
+  await pasteAddress();
   await keyOf('codex', 'sk-proj-0123456789abcdefghijklmnop-q9Zk', 'program');
   await keyOf('claude', 'sk-ant-api03-0123456789abcdefghijklmnop-t4Wv', 'memory');
   await answerCodex();
