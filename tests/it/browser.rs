@@ -95,9 +95,10 @@ trait Vendors {
     fn paste(&self, link: &str) -> String;
     fn signed_in(&self, program: &str) -> bool;
 
-    /// The address that the browser's sign-in of codex ends on, where a person can agree there.
-    fn agree(&self, _: &str) -> Option<String> {
-        None
+    /// Whether a person can agree on the page that the browser's sign-in of codex opens: the real one
+    /// listens on a port that the whole machine shares.
+    fn agrees(&self) -> bool {
+        false
     }
 
     /// Makes codex ask something that nobody taught the Room, where that can be had.
@@ -119,21 +120,40 @@ fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
     assert!(vendors.signed_in("claude"));
     assert!(vendors.signed_in("codex"), "a cancelled sign-in keeps the earlier one");
     person.tell("go on");
-    let seen = person.expect("callback");
-    person.tell(&vendors.agree(seen["link"].as_str().unwrap()).unwrap_or_default());
+    person.expect("browser");
+    person.tell(if vendors.agrees() { "agrees" } else { "does not" });
+    if vendors.agrees() {
+        let seen = person.expect("callback");
+        person.tell(&callback(seen["link"].as_str().unwrap()));
+    }
+    // codex keeps its key itself; claude's is the Room's own.
+    let file = app.home().codex().join("auth.json");
+    let kept = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("q9Zk"));
     for provider in ["codex", "claude"] {
         assert_eq!(person.expect("key")["provider"], provider);
-        // codex keeps its key itself; claude's is the Room's own.
-        assert_eq!(vendors.signed_in(provider), provider == "codex", "a key of {provider}");
+        assert_eq!(kept(), provider == "codex", "a key of {provider}");
         person.tell("seen");
         assert_eq!(person.expect("no-key")["provider"], provider);
-        assert!(!vendors.signed_in(provider), "the key of {provider} is gone");
+        assert!(!kept(), "the key of {provider} is gone");
         person.tell("gone");
     }
     person.expect("puzzle");
     person.tell(if vendors.puzzle() { "asks" } else { "does not ask" });
     person.leave();
     assert!(!vendors.signed_in("codex") && !vendors.signed_in("claude"));
+}
+
+/// Where the vendor's page sends the browser of who agreed: the link's own address, with a code.
+fn callback(link: &str) -> String {
+    let link = Url::parse(link).unwrap();
+    let value = |name: &str| {
+        let found = link.query_pairs().find(|(known, _)| known == name);
+        found.unwrap().1.into_owned()
+    };
+    let mut address = Url::parse(&value("redirect_uri")).unwrap();
+    let code = ("code", "ac_a-good.code");
+    address.query_pairs_mut().extend_pairs([code, ("state", &value("state"))]);
+    address.into()
 }
 
 impl Vendors for Room {
@@ -154,16 +174,8 @@ impl Vendors for Room {
         }
     }
 
-    fn agree(&self, link: &str) -> Option<String> {
-        let link = Url::parse(link).unwrap();
-        let value = |name: &str| {
-            let found = link.query_pairs().find(|(known, _)| known == name);
-            found.unwrap().1.into_owned()
-        };
-        let mut address = Url::parse(&value("redirect_uri")).unwrap();
-        let code = ("code", "ac_a-good.code");
-        address.query_pairs_mut().extend_pairs([code, ("state", &value("state"))]);
-        Some(address.into())
+    fn agrees(&self) -> bool {
+        true
     }
 
     fn puzzle(&self) -> bool {

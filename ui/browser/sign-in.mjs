@@ -104,6 +104,7 @@ async function signOut(provider) {
 
 /** The page at the end does not load here: its address is what finishes the sign-in. */
 async function pasteAddress() {
+  if ((await ask({ step: 'browser' })) !== 'agrees') return;
   await page.click(id('tab-providers'));
   await page.click(id('others-codex'));
   await page.click(id('method-browser'));
@@ -112,11 +113,6 @@ async function pasteAddress() {
   assert.ok((await page.textContent(id('callback-text'))).includes(new URL(new URL(link).searchParams.get('redirect_uri')).origin));
   await shot('callback');
   const address = await ask({ step: 'callback', link });
-  if (address === '') {
-    await page.click(id('cancel'));
-    await page.waitForSelector(id('canceled'));
-    return;
-  }
   await page.fill(id('paste-input'), link);
   await page.click(id('paste-submit'));
   await page.waitForSelector(`${id('paste-error')}[data-code=sign_in_link]`);
