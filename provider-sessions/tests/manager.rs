@@ -20,6 +20,8 @@ const STATE: &str = "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
 struct Heard {
     steps: Mutex<Vec<(Status, Step)>>,
     lines: Mutex<Vec<Line>>,
+    /// How many lines and bytes came at once.
+    batches: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Observer for Heard {
@@ -28,6 +30,8 @@ impl Observer for Heard {
     }
 
     fn lines(&self, _: &SessionView, new: &[Line]) {
+        let bytes = new.iter().map(|line| line.text.len()).sum();
+        self.batches.lock().unwrap().push((new.len(), bytes));
         self.lines.lock().unwrap().extend(new.iter().cloned());
     }
 
@@ -353,4 +357,27 @@ async fn a_program_that_goes_on_is_ended_once_it_has_stored_its_sign_in() {
     bench.manager.input(id, "4/0AbCdEfGhIjKlMnOp").unwrap();
     let view = bench.until(id, |view| !view.is_active()).await;
     assert_eq!((view.status, view.exit_code), (Status::Completed, Some(0)), "{view:#?}");
+}
+
+#[tokio::test]
+async fn a_flood_is_told_in_few_and_bounded_pieces() {
+    let programs = tempfile::tempdir().unwrap();
+    let script = "#!/bin/sh\n[ \"$2\" = status ] && exit 1\nseq -f 'line %06.0f of a flood' 20000\n\
+        sleep 0.1; echo the end; exec sleep 1000\n";
+    let program = programs.path().join("codex");
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let bench = Bench::with_programs(programs.path());
+    let view = bench.connect("codex").await;
+    let view = bench.until(view.id, |view| view.lines.iter().any(|l| l.text == "the end")).await;
+    assert_eq!(view.lines.len(), 100, "what is kept is bounded");
+    assert_eq!(view.dropped_lines, 20_001 - 100);
+    let heard = bench.heard.lines.lock().unwrap().len();
+    assert_eq!(heard, 20_001, "a listener misses none");
+    let batches = bench.heard.batches.lock().unwrap().clone();
+    // 520 kB in pieces of 16 KiB, and one more where a pause was.
+    assert!(batches.len() < 200, "{}", batches.len());
+    let largest = batches.iter().map(|(_, bytes)| *bytes).max().unwrap();
+    assert!(largest <= 16 * 1024 + 4 * 1024, "{largest}");
+    bench.manager.shutdown().await;
 }

@@ -119,8 +119,9 @@ fn login(world: &World, files: &Files) -> ExitCode {
     let shown = RECORDED.split_inclusive(PROMPT).next().unwrap_or(RECORDED);
     let shown = shown.replace(RECORDED_STATE, &state);
     write(&shown.replace(RECORDED_CHALLENGE, &s256(&random_43())));
+    let holds_pastes = hostile::holds_pastes(world, "claude");
     let code = loop {
-        match keyboard.line() {
+        match if holds_pastes { keyboard.unpasted_line() } else { keyboard.line() } {
             Typed::Line(line) => match judge(line.trim()) {
                 Judgement::Try(code, pasted_state) => break (code, pasted_state),
                 Judgement::Again(told) => write(&format!("{told}{PROMPT}")),

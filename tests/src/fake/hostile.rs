@@ -68,7 +68,7 @@ pub(super) fn play(world: &World, program: &str) -> Then {
         Err(_) => Scenario::Normal,
     };
     match scenario {
-        Scenario::Normal | Scenario::StatusHangs => Then::GoOn,
+        Scenario::Normal | Scenario::StatusHangs | Scenario::HoldsPastes => Then::GoOn,
         Scenario::NoCredentials => Then::StoreNothing,
         Scenario::Replay(file) => Then::End(replay::run(&file)),
         Scenario::Silent => Then::End(linger()),
@@ -158,8 +158,17 @@ pub(super) fn play(world: &World, program: &str) -> Then {
 
 /// Whether `status` of this program never answers.
 pub(super) fn status_hangs(world: &World, program: &str) -> bool {
+    plays(world, program, &Scenario::StatusHangs)
+}
+
+/// Whether a long text with its Enter is taken for a paste.
+pub(super) fn holds_pastes(world: &World, program: &str) -> bool {
+    plays(world, program, &Scenario::HoldsPastes)
+}
+
+fn plays(world: &World, program: &str, scenario: &Scenario) -> bool {
     let text = std::fs::read_to_string(world.control.file(&format!("{program}.scenario")));
-    text.is_ok_and(|text| Scenario::parse(&text) == Some(Scenario::StatusHangs))
+    text.is_ok_and(|text| Scenario::parse(&text).as_ref() == Some(scenario))
 }
 
 /// Waits to be ended, for a run's lifetime at most.

@@ -52,9 +52,12 @@ pub enum Scenario {
     NoText,
     /// Asks where the cursor is, 100,000 times, and reads no answer; then as normal.
     Asks,
+    /// As normal, but a long text that comes in one piece with its Enter is taken for a paste, and
+    /// waits for an Enter of its own, as in claude's own screens.
+    HoldsPastes,
 }
 
-const WORDS: [(&str, Scenario); 21] = [
+const WORDS: [(&str, Scenario); 22] = [
     ("normal", Scenario::Normal),
     ("silent", Scenario::Silent),
     ("dies", Scenario::Dies),
@@ -76,6 +79,7 @@ const WORDS: [(&str, Scenario); 21] = [
     ("fork-bomb", Scenario::ForkBomb),
     ("no-text", Scenario::NoText),
     ("asks", Scenario::Asks),
+    ("holds-pastes", Scenario::HoldsPastes),
 ];
 
 impl Scenario {

@@ -43,6 +43,9 @@ pub(super) fn write_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// From this length on a text with its Enter is a paste.
+const PASTE_BYTES: usize = 80;
+
 /// How typed input ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Typed {
@@ -103,6 +106,29 @@ impl Keyboard {
         let line = String::from_utf8_lossy(&line).into_owned();
         // Bracketed paste.
         Typed::Line(line.replace("\x1b[200~", "").replace("\x1b[201~", ""))
+    }
+}
+
+impl Keyboard {
+    /// Reads a line as claude's own screens do: of a long text that comes in one piece with its
+    /// Enter, the Enter counts as part of what was pasted.
+    pub(super) fn unpasted_line(&self) -> Typed {
+        let mut line = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let Ok(count @ 1..) = rustix::io::read(rustix::stdio::stdin(), &mut piece) else {
+                return Typed::Ended;
+            };
+            let piece = &piece[..count];
+            let end = piece.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            line.extend_from_slice(&piece[..end.unwrap_or(count)]);
+            if end.is_some() && count < PASTE_BYTES {
+                if self.before.is_some() {
+                    write("\r\n");
+                }
+                return Typed::Line(String::from_utf8_lossy(&line).into_owned());
+            }
+        }
     }
 }
 
