@@ -1,7 +1,7 @@
 //! A hosted Room: who gets in, how far, and how that ends.
 
 mod corpus;
-mod embedded;
+pub(crate) mod embedded;
 mod endings;
 mod keys;
 mod legacy;

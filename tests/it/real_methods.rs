@@ -1,11 +1,17 @@
 //! The other ways in, with the real programs through Room: a pasted callback address, billing by
 //! use, single sign-on, a long-lived token, keys.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use reqwest::{Method, StatusCode};
+use room_auth::Role;
 use room_tests::app::{Answer, Setup};
+use room_tests::issuer::ControlPlane;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::cloud::INSTANCE;
+use crate::cloud::embedded::keys_are_there;
 use crate::real_logins::World;
 use crate::room::{asks_for_input, id, text};
 
@@ -249,4 +255,26 @@ async fn earlier_versions_sign_in_and_are_told_from_the_tested_ones() {
     for provider in ["codex", "claude"] {
         world.disconnect(provider).await;
     }
+}
+
+/// The same programs for a person who is not at the machine: nobody's own home is touched.
+#[tokio::test]
+async fn a_hosted_room_signs_both_in_and_is_wiped() {
+    let plane = ControlPlane::start(INSTANCE).unwrap();
+    let cloud = |setup: Setup| setup.cloud().env(plane.settings());
+    let Some(mut world) = World::with("a_hosted_room_signs_both_in", cloud).await else { return };
+    keys_are_there(world.app.client()).await;
+    world.app.act_as(plane.token(Role::Owner));
+    tokio::join!(world.sign_in_codex(), world.sign_in_claude());
+    let home = world.app.data().join("home");
+    let files = [".codex/auth.json", ".claude/.credentials.json"].map(|file| home.join(file));
+    for file in &files {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    assert!(!world.codex_is_signed_in() && !world.claude_is_signed_in(), "in their own terminal");
+    let wiped = world.app.post("/api/instance/wipe", &json!({"confirm": INSTANCE})).await;
+    assert_eq!(wiped.status, StatusCode::OK, "{wiped:?}");
+    assert!(files.iter().all(|file| !file.exists()), "{wiped:?}");
+    assert_eq!(world.openai.revoked(), world.openai.refresh_tokens());
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) type Route = (Method, &'static str, Option<Permission>);
 
 /// Waits until a hosted Room has fetched the keys of its issuers.
-pub(super) async fn keys_are_there(client: &Client) {
+pub(crate) async fn keys_are_there(client: &Client) {
     eventually_async("the keys are fetched", SOON, async || {
         let answer = Answer::of(client.anonymous(Method::GET, "/readyz")).await;
         let degraded = answer.body["degraded"].as_array()?;
