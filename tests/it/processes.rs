@@ -114,6 +114,8 @@ async fn as_the_first_process_of_a_container_it_waits_for_orphans() {
     }
     let clis = fake_clis().unwrap();
     let setup = Setup::new().unwrap().search(&format!("{}:/usr/bin:/bin", clis.path().display()));
+    // A test looks at a sign-in more often than any page.
+    let setup = setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "off");
     Control::new(setup.home().path()).play("codex", &Scenario::Grandchildren);
     let container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let mut app = setup.start_below(&container).await.unwrap();
