@@ -30,6 +30,9 @@ const DESKTOP: Look = Look { view: "desktop", theme: "dark" };
 const MORE: [Look; 2] =
     [Look { view: "phone", theme: "dark" }, Look { view: "desktop", theme: "light" }];
 
+const CODEX_KEY: &str = "sk-proj-0123456789abcdefghijklmnop-q9Zk";
+const CLAUDE_KEY: &str = "sk-ant-api03-0123456789abcdefghijklmnop-t4Wv";
+
 /// The script in its browser, until it is done or dropped.
 struct Person {
     script: Child,
@@ -40,7 +43,8 @@ struct Person {
 impl Person {
     fn open(app: &TestApp, chromium: &Path, look: Look) -> Self {
         let link = one_time_link(app);
-        Self::run("sign-in.mjs", chromium, look, &[("LINK", &link)])
+        let more = [("LINK", link.as_str()), ("CODEX_KEY", CODEX_KEY), ("CLAUDE_KEY", CLAUDE_KEY)];
+        Self::run("sign-in.mjs", chromium, look, &more)
     }
 
     /// Starts a script with what it needs to know.
@@ -101,6 +105,16 @@ trait Vendors {
         false
     }
 
+    /// Tells the vendors that the keys are good, where they are there to say so.
+    fn knows_keys(&self) -> bool {
+        false
+    }
+
+    /// Whether claude has a sign-in that ends in a token.
+    fn prints_token(&self) -> bool {
+        false
+    }
+
     /// Makes codex ask something that nobody taught the Room, where that can be had.
     fn puzzle(&self) -> bool {
         false
@@ -108,6 +122,7 @@ trait Vendors {
 }
 
 fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
+    let knows_keys = vendors.knows_keys();
     let mut person = Person::open(app, chromium, look);
     let seen = person.expect("codex");
     assert_eq!(seen["link"], "https://auth.openai.com/codex/device");
@@ -128,14 +143,21 @@ fn walk(app: &TestApp, vendors: &impl Vendors, chromium: &Path, look: Look) {
     }
     // codex keeps its key itself; claude's is the Room's own.
     let file = app.home().codex().join("auth.json");
-    let kept = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("q9Zk"));
+    let kept = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(CODEX_KEY));
     for provider in ["codex", "claude"] {
-        assert_eq!(person.expect("key")["provider"], provider);
+        let seen = person.expect("key");
+        assert_eq!((&seen["provider"], &seen["good"]), (&json!(provider), &json!(knows_keys)));
         assert_eq!(kept(), provider == "codex", "a key of {provider}");
         person.tell("seen");
         assert_eq!(person.expect("no-key")["provider"], provider);
         assert!(!kept(), "the key of {provider} is gone");
         person.tell("gone");
+    }
+    person.expect("token");
+    person.tell(if vendors.prints_token() { "prints one" } else { "prints none" });
+    if vendors.prints_token() {
+        let seen = person.expect("claude");
+        person.tell(&vendors.paste(seen["link"].as_str().unwrap()));
     }
     person.expect("puzzle");
     person.tell(if vendors.puzzle() { "asks" } else { "does not ask" });
@@ -198,6 +220,16 @@ impl Vendors for World {
             "codex" => self.codex_is_signed_in(),
             _ => self.claude_is_signed_in(),
         }
+    }
+
+    fn knows_keys(&self) -> bool {
+        self.openai.accept_key(CODEX_KEY);
+        self.anthropic.accept_key(CLAUDE_KEY);
+        true
+    }
+
+    fn prints_token(&self) -> bool {
+        true
     }
 }
 

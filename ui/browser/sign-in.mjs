@@ -2,7 +2,7 @@
 // `tests/it/browser.rs`, which plays the vendors: this script writes one JSON object a line for each
 // thing it needs of them, and waits for a line in answer.
 //
-// LINK is the one-time link; VIEW `phone` or `desktop`; THEME `light` or `dark`; SHOTS a folder for
+// LINK is the one-time link, CODEX_KEY and CLAUDE_KEY are keys to give and take; VIEW `phone` or `desktop`; THEME `light` or `dark`; SHOTS a folder for
 // pictures, or nothing.
 
 import assert from 'node:assert/strict';
@@ -150,11 +150,30 @@ async function keyOf(provider, key, storage) {
   await page.click(id(`key-test-${provider}`));
   await page.waitForSelector(id(`outcome-${provider}`));
   await shot(`${provider}-key-kept`);
-  await ask({ step: 'key', provider });
+  await ask({ step: 'key', provider, good: (await page.locator(`${id(`outcome-${provider}`)}.good`).count()) === 1 });
   await page.click(id(`key-remove-${provider}`));
   await page.click(id('confirm-yes'));
   await page.waitForSelector(id(`key-${provider}`), { state: 'detached' });
   await ask({ step: 'no-key', provider });
+}
+
+/** A sign-in that ends in a token, which the Room keeps and nobody sees. */
+async function tokenOfClaude() {
+  if ((await ask({ step: 'token' })) !== 'prints one') return;
+  await page.click(id('tab-providers'));
+  await page.click(id('others-claude'));
+  await page.click(id('method-setup_token'));
+  await page.waitForSelector(`${id('paste-input')}:enabled`);
+  const code = await ask({ step: 'claude', link: await page.getAttribute(id('open-link'), 'href') });
+  await page.fill(id('paste-input'), code);
+  await page.press(id('paste-input'), 'Enter');
+  await page.waitForSelector(`${id('done-token')}[data-storage=memory]`);
+  await shot('token-done');
+  assert.ok(!(await page.content()).includes('sk-ant-oat01-'), 'the token is on the page');
+  await page.click(id('tab-providers'));
+  await page.click(id('key-remove-claude'));
+  await page.click(id('confirm-yes'));
+  await page.waitForSelector(id('key-claude'), { state: 'detached' });
 }
 
 /** The program asks what nobody taught the Room, and its owner answers. */
@@ -189,8 +208,9 @@ try {
   await signOut('codex');
   await signOut('claude');
   await pasteAddress();
-  await keyOf('codex', 'sk-proj-0123456789abcdefghijklmnop-q9Zk', 'program');
-  await keyOf('claude', 'sk-ant-api03-0123456789abcdefghijklmnop-t4Wv', 'memory');
+  await keyOf('codex', process.env.CODEX_KEY, 'program');
+  await keyOf('claude', process.env.CLAUDE_KEY, 'memory');
+  await tokenOfClaude();
   await answerCodex();
   await page.click(id('tab-settings'));
   await page.waitForSelector(id('programs'));
