@@ -40,7 +40,7 @@ pub use paste::{Paste, PasteError, clean_paste};
 pub use process::{Exit, Output, SpawnError, harden_self, run};
 pub use provider::Provider;
 pub use pty::{Terminal, open_terminal};
-pub use scan::{Event, Scanner, Token};
+pub use scan::{Candidate, Decision, Event, Scanner, Token};
 pub use screen::Size;
 pub use session::{Kind, Line, SessionId, SessionView, Status, Step, Stream};
 pub use status::ProviderStatus;

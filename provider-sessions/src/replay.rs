@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::provider::Provider;
-use crate::scan::{Event, Scanner};
+use crate::scan::{Decision, Event, Scanner};
 use crate::screen::Size;
 
 /// One line of a replay's output; its [`Display`](fmt::Display) is a JSON object.
@@ -13,6 +13,8 @@ use crate::screen::Size;
 pub enum ReplayEvent {
     /// What the detector found, in order.
     Seen(Event),
+    /// Why it was found, or not; only from [`replay_explained`].
+    Decided(Decision),
     /// The end: what a person would be left with.
     Summary(Summary),
 }
@@ -38,14 +40,40 @@ pub fn replay(
     size: Size,
     chunk: Option<usize>,
     bytes: &[u8],
+    emit: impl FnMut(ReplayEvent),
+) {
+    run(provider, size, chunk, bytes, false, emit);
+}
+
+/// The same, with every decision just before what follows from it.
+pub fn replay_explained(
+    provider: &Provider,
+    size: Size,
+    chunk: Option<usize>,
+    bytes: &[u8],
+    emit: impl FnMut(ReplayEvent),
+) {
+    run(provider, size, chunk, bytes, true, emit);
+}
+
+fn run(
+    provider: &Provider,
+    size: Size,
+    chunk: Option<usize>,
+    bytes: &[u8],
+    explain: bool,
     mut emit: impl FnMut(ReplayEvent),
 ) {
     // What is offered besides was not seen here.
     let mut provider = provider.clone();
     provider.scan.fixed_link = None;
     let mut scanner = Scanner::new(&provider, size);
+    if explain {
+        scanner.explain();
+    }
     let mut summary = Summary::default();
-    let mut hand_out = |events: Vec<Event>| {
+    let mut hand_out = |decisions: Vec<Decision>, events: Vec<Event>| {
+        decisions.into_iter().map(ReplayEvent::Decided).for_each(&mut emit);
         for event in events {
             match &event {
                 Event::Link(url) => summary.verification_url = Some(url.clone()),
@@ -58,9 +86,11 @@ pub fn replay(
     };
     let chunk = chunk.unwrap_or(bytes.len()).max(1);
     for piece in bytes.chunks(chunk) {
-        hand_out(scanner.push(piece));
+        let events = scanner.push(piece);
+        hand_out(scanner.decisions(), events);
     }
-    hand_out(scanner.finish());
+    let events = scanner.finish();
+    hand_out(scanner.decisions(), events);
     emit(ReplayEvent::Summary(summary));
 }
 
@@ -84,6 +114,14 @@ impl fmt::Display for ReplayEvent {
             Self::Seen(Event::Token(_)) => Json::Token,
             Self::Seen(Event::Failed { code, text }) => Json::Failed { code: code.as_str(), text },
             Self::Seen(Event::Stored) => Json::Stored,
+            Self::Decided(decision) => Json::Decision {
+                what: decision.what.as_str(),
+                text: &decision.text,
+                taken: decision.taken,
+                reason: &decision.reason,
+                met: decision.met,
+                of: decision.of,
+            },
             Self::Summary(summary) => Json::Summary {
                 verification_url: summary.verification_url.as_deref(),
                 device_code: summary.device_code.as_deref(),
@@ -123,6 +161,14 @@ enum Json<'a> {
         text: &'a str,
     },
     Stored,
+    Decision {
+        what: &'a str,
+        text: &'a str,
+        taken: bool,
+        reason: &'a str,
+        met: u8,
+        of: u8,
+    },
     #[serde(rename_all = "camelCase")]
     Summary {
         verification_url: Option<&'a str>,

@@ -8,6 +8,7 @@
 mod answer;
 mod code;
 mod core;
+mod explain;
 mod functions;
 mod line;
 mod link;
@@ -18,6 +19,7 @@ use crate::FailureCode;
 use crate::provider::{Method, Provider};
 use crate::screen::{Parser, Size};
 
+pub use explain::{Candidate, Decision};
 pub use token::Token;
 
 use core::Core;
@@ -122,6 +124,17 @@ impl Scanner {
     /// The line being written, as a person sees it now, secrets masked.
     pub fn current_line(&self) -> String {
         self.core.current_line()
+    }
+
+    /// Notes from now on why things are taken or refused; see [`Scanner::decisions`].
+    pub fn explain(&mut self) {
+        self.core.trace.start();
+    }
+
+    /// What was decided since this was last asked, in order, the same for any division of the
+    /// bytes. An address or code that is still being written is not decided yet.
+    pub fn decisions(&mut self) -> Vec<Decision> {
+        self.core.trace.take()
     }
 
     /// Masks a secret from now on: the code a person pasted, also wrapped or echoed in pieces.

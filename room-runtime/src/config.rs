@@ -5,6 +5,7 @@
 //! its field.
 
 mod cloud;
+mod providers;
 mod settings;
 mod value;
 
@@ -12,9 +13,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use provider_sessions::InstallSettings;
+use provider_sessions::{InstallSettings, Provider};
 use secrecy::SecretString;
 
 pub use self::cloud::{Cloud, Cloudflare, Issuer};
@@ -38,6 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Whose credentials are managed (`ROOM_PROVIDER_HOME`): the person's own home by default.
     pub provider_home: PathBuf,
+    /// Programs of the person's own (`[[provider]]` in `room.toml`), beside those Room knows.
+    pub providers: Vec<Arc<Provider>>,
     /// Whether the home is the person's own, where their own variables for it hold.
     pub own_home: bool,
     /// How long a provider sign-in may take (`ROOM_PROVIDER_AUTH_TIMEOUT_MS`), at least 30 s.
@@ -234,6 +238,7 @@ impl Config {
             port: read.value("ROOM_PORT", "3700", value::port),
             data_dir,
             provider_home,
+            providers: providers::providers(&mut read),
             own_home,
             login_timeout: read.value(
                 "ROOM_PROVIDER_AUTH_TIMEOUT_MS",

@@ -329,7 +329,8 @@ fn manager(
     publisher: Arc<Publisher>,
     vault: Arc<Vault>,
 ) -> SessionManager {
-    let rows = provider_sessions::provider::built_in().to_vec();
+    let mut rows = provider_sessions::provider::built_in().to_vec();
+    rows.extend(config.providers.iter().cloned());
     let moves = |name: &str| rows.iter().any(|row| row.home.variable.as_deref() == Some(name));
     let environment = environment
         .iter()

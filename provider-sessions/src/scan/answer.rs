@@ -50,6 +50,11 @@ impl Answers {
         self.rules.is_empty()
     }
 
+    /// Whether a rule knows that text.
+    pub(crate) fn knows(&self, text: &str) -> bool {
+        self.rules.iter().any(|rule| rule.row.pattern.is_match(text))
+    }
+
     /// Looks for a question that waits for its answer; called at looks. `quiet`: the program has
     /// printed nothing for a while. `settled` says whether a line holds something recognised, so
     /// that what stands above it is history.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::explain::{Candidate, Decision, Trace};
 use super::link::{ascii, is_inside, is_open};
 use crate::provider::{Pattern, ScanRules};
 use crate::screen::Screen;
@@ -59,6 +60,7 @@ impl Codes {
         last: usize,
         line: &[u8],
         force: bool,
+        trace: &mut Trace,
     ) -> Found {
         let mut found = Found::default();
         let Some(shape) = &self.shape else { return found };
@@ -67,13 +69,20 @@ impl Codes {
         let mut fresh = Vec::new();
         for hit in shape.find_iter(text) {
             if !stands_alone(text, hit.start(), hit.end()) {
+                trace.note(|| refused(hit.as_str(), 1, "is part of a longer word"));
                 continue;
             }
             let place = |at: usize| cell(screen, first, last, skipped + at);
             let (start, end) = (place(hit.start()), place(hit.end() - 1));
             let mut open = is_open(screen, start, end);
             match self.announced_by(screen, first, text, hit.start(), hit.end()) {
-                Label::None => continue,
+                Label::None => {
+                    if !open || force {
+                        let reason = "no label announces it, or another code stands between (scan.code_labels)";
+                        trace.note(|| refused(hit.as_str(), 2, reason));
+                    }
+                    continue;
+                }
                 Label::SameLine => {}
                 // Alone on its line: only once the line is left that is known.
                 Label::Above => open |= is_open(screen, start, (last, usize::MAX - 1)),
@@ -81,11 +90,30 @@ impl Codes {
             if open && (!force || is_inside(screen, start, end)) {
                 found.open = true;
             } else {
+                trace.note(|| Decision {
+                    taken: true,
+                    ..refused(hit.as_str(), RULES, "meets every rule")
+                });
                 fresh.push(hit.as_str().to_owned());
             }
         }
+        self.explain_shapes(text, trace);
         found.codes.extend(fresh.into_iter().filter(|code| self.announce(code)));
         found
+    }
+
+    /// What looks like a code beside a label, but not like this provider's.
+    fn explain_shapes(&self, text: &str, trace: &mut Trace) {
+        static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"\b[A-Z0-9]{2,10}(-[A-Z0-9]{2,10})+\b").expect("a constant")
+        });
+        let Some(shape) = self.shape.as_ref().filter(|_| trace.is_on()) else { return };
+        let Some(label) = self.labels.find_iter(text).last() else { return };
+        for hit in LOOSE.find_iter(&text[label.end()..]) {
+            if !shape.find(hit.as_str()).is_some_and(|found| found.as_str() == hit.as_str()) {
+                trace.note(|| refused(hit.as_str(), 0, "has another shape (scan.code)"));
+            }
+        }
     }
 
     fn announced_by(
@@ -149,6 +177,14 @@ impl Codes {
         self.announced.push(code.to_owned());
         true
     }
+}
+
+/// Checks that a code passes one after the other: shape, a word of its own, a label, whole.
+const RULES: u8 = 4;
+
+fn refused(text: &str, met: u8, reason: &str) -> Decision {
+    let (what, text, reason) = (Candidate::Code, text.to_owned(), reason.to_owned());
+    Decision { what, text, taken: false, reason, met, of: RULES }
 }
 
 /// Whether it is a word of its own, not a piece of an identifier, a path or a query.

@@ -3,6 +3,7 @@
 use super::Event;
 use super::answer::Answers;
 use super::code::Codes;
+use super::explain::{self, Candidate, Decision, Trace};
 use super::line::{self, Lines};
 use super::link::{self, Links};
 use super::prompt::{Change, Prompts};
@@ -40,6 +41,7 @@ pub(super) struct Core {
     /// Rows above the screen that were not looked at since they scrolled out.
     pub(super) unseen: usize,
     pub(super) scratch: Vec<u8>,
+    pub(super) trace: Trace,
 }
 
 impl Core {
@@ -62,6 +64,7 @@ impl Core {
             untold: false,
             unseen: 0,
             scratch: Vec::new(),
+            trace: Trace::default(),
         }
     }
 
@@ -89,6 +92,14 @@ impl Core {
             prompts.is_prompt(text) || links.is_announced_in(text) || codes.is_announced_in(text)
         };
         if let Some(answer) = self.answers.check(&self.screen, quiet, settled) {
+            self.trace.note(|| {
+                let text = String::from_utf8_lossy(&answer.bytes).escape_debug().to_string();
+                explain::met(
+                    Candidate::Answer,
+                    text,
+                    "its question waits on the screen (scan.answer)",
+                )
+            });
             self.events.push(Event::Answer(answer.bytes));
         }
     }
@@ -122,11 +133,13 @@ impl Core {
             self.screen.row(row).push_bytes(&mut line);
         }
         let links = if link::concerns(&mut self.screen, near, last, &line) {
-            self.links.find(&self.screen, near, last, force)
+            self.links.find(&self.screen, near, last, force, &mut self.trace)
         } else {
             link::Found::default()
         };
-        let codes = self.codes.find(&self.screen, near, last, &line, force && self.moved);
+        self.explain_http(near, last, &line, force);
+        let codes =
+            self.codes.find(&self.screen, near, last, &line, force && self.moved, &mut self.trace);
         let tokens = self.tokens.find(&self.screen, near, last);
         let open = links.open || codes.open || tokens.open;
         self.unlooked |= open;
@@ -146,6 +159,7 @@ impl Core {
             self.events.push(Event::Code(code));
         }
         for token in tokens.tokens {
+            self.trace.note(|| explain::met(Candidate::Token, String::new(), "whole (scan.token)"));
             self.lines.redactor.mask(token.expose());
             self.events.push(Event::Token(token));
         }
@@ -165,6 +179,25 @@ impl Core {
         cost
     }
 
+    /// Addresses that are not https are never candidates; a person may wonder all the same.
+    fn explain_http(&mut self, first: usize, last: usize, line: &[u8], force: bool) {
+        if !self.trace.is_on() {
+            return;
+        }
+        let text = link::ascii(line);
+        for (at, _) in text.match_indices("http://") {
+            let rest = &text[at..];
+            let end = rest.find(|c: char| !c.is_ascii_graphic()).unwrap_or(rest.len());
+            let ends_line = at + end == text.len();
+            let writing = (first..=last).contains(&self.screen.cursor_row());
+            if !(ends_line && writing) || force {
+                let url = self.lines.redactor.unfinished(&rest[..end]);
+                let verdict = link::Verdict::NotHttps;
+                self.trace.note(|| explain::on_link(Candidate::Link, url, verdict, false));
+            }
+        }
+    }
+
     /// Offers a link; where the program names one itself, none of ours is needed.
     pub(super) fn offer(&mut self, url: String) {
         self.fixed_link = None;
@@ -175,6 +208,14 @@ impl Core {
         for change in changes {
             self.events.push(match change {
                 Change::Asks { hint } => {
+                    self.trace.note(|| {
+                        let text = hint.clone().unwrap_or_default();
+                        explain::met(
+                            Candidate::Prompt,
+                            text,
+                            "asks for a code (scan.paste_prompts)",
+                        )
+                    });
                     self.lines.asks_again();
                     Event::Prompt { hint }
                 }
@@ -188,11 +229,43 @@ impl Core {
     pub(super) fn tell(&mut self, text: &str) {
         self.lines.climbed(self.screen.climbs, self.screen.height());
         let Some(safe) = self.lines.tell(text, &mut self.events) else { return };
+        let before = self.events.len();
         if !self.prompts.is_refusal(text) {
             self.lines.meaning(text, &safe, &mut self.events);
         }
+        self.explain_line(text, &safe, before);
         let changes = self.prompts.told(text, &safe);
         self.prompt_changed(changes);
+    }
+
+    fn explain_line(&mut self, text: &str, safe: &str, before: usize) {
+        if !self.trace.is_on() {
+            return;
+        }
+        for event in &self.events[before..] {
+            let (what, reason) = match event {
+                Event::Failed { code, .. } => {
+                    (Candidate::Failure, format!("means {} (failure)", code.as_str()))
+                }
+                Event::Stored => {
+                    (Candidate::Stored, "says that it is stored (scan.stored)".to_owned())
+                }
+                _ => continue,
+            };
+            self.trace.note(|| explain::met(what, safe.trim().to_owned(), &reason));
+        }
+        if explain::is_question(text) && !self.prompts.is_prompt(text) && !self.answers.knows(text)
+        {
+            self.trace.note(|| Decision {
+                what: Candidate::Prompt,
+                text: safe.trim().to_owned(),
+                taken: false,
+                reason: "looks like a question that no scan.paste_prompts or scan.answer matches"
+                    .to_owned(),
+                met: 0,
+                of: 1,
+            });
+        }
     }
 
     /// Tells the rows of the screen up to `last` that have something new, in reading order.

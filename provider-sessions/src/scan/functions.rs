@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::core::Core;
+use super::explain::{self, Candidate};
 use super::link::Verdict;
 use crate::screen::{Csi, Sink};
 
@@ -241,6 +242,11 @@ impl Sink for Core {
         self.screen.linked = false;
         if let Some(target) = target.filter(|target| !target.is_empty()) {
             let (verdict, link) = self.links.target(target);
+            let (links, redactor) = (&self.links, &self.lines.redactor);
+            self.trace.note(|| {
+                let text = redactor.unfinished(target);
+                explain::on_link(Candidate::Target, text, verdict, links.ignores(target))
+            });
             self.screen.linked = verdict == Verdict::Accepted;
             if let Some(url) = link {
                 self.offer(url);

@@ -1,6 +1,8 @@
 //! Which addresses on the screen are sign-in links, and which of those are whole.
 
+use super::explain::{self, Candidate, Trace};
 use crate::provider::{LinkRule, Provider, ScanRules};
+use crate::redact::Redactor;
 use crate::screen::{ELLIPSIS, LETTER, Screen};
 
 /// The longest text that a link may be spread over.
@@ -139,6 +141,7 @@ impl Links {
         first: usize,
         last: usize,
         force: bool,
+        trace: &mut Trace,
     ) -> Found {
         let mut text = std::mem::take(&mut self.joined);
         let run = join(screen, first, last, &mut text);
@@ -147,7 +150,23 @@ impl Links {
         while let Some(start) = next_address(&text, at) {
             let end = start + text[start..].iter().take_while(|&&byte| is_url_byte(byte)).count();
             at = end;
-            match self.candidate(screen, &run, &text, start, end, force) {
+            let judged = self.candidate(screen, &run, &text, start, end, force);
+            if trace.is_on() {
+                let (head, tail) = (run.cell(start), run.cell(end.max(start + 1) - 1));
+                let writing = is_open(screen, head, tail) && !force;
+                if writing && judged.0 != Verdict::Accepted {
+                    // Decided when it is written, so that it is told as a whole.
+                    found.open = true;
+                } else {
+                    let shown = judged.1.as_deref().unwrap_or(ascii(&text[start..end]));
+                    trace.note(|| {
+                        let shown = Redactor::default().line(shown);
+                        let ignored = self.ignores(&shown);
+                        explain::on_link(Candidate::Link, shown, judged.0, ignored)
+                    });
+                }
+            }
+            match judged {
                 (Verdict::Accepted, Some(url)) => found.links.extend(self.announce(&url)),
                 (Verdict::Open, _) => found.open = true,
                 _ => {}
@@ -228,6 +247,14 @@ impl Links {
         let invited = self.rules.invitations.find_iter(lead).last().map_or(0, |found| found.end());
         let blamed = self.rules.errors.find_iter(lead).last().map_or(0, |found| found.end());
         blamed > invited
+    }
+
+    /// Whether it leads to a page that is never a sign-in's.
+    pub(super) fn ignores(&self, url: &str) -> bool {
+        let path = url
+            .split_once("://")
+            .map_or("", |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+        self.rules.ignore.is_match(&path[..path.find(['?', '#']).unwrap_or(path.len())])
     }
 
     /// Whether the text holds a link that was announced, or the beginning of it.

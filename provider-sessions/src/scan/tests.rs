@@ -2,6 +2,7 @@
 
 mod answers;
 mod codes;
+mod explained;
 mod lines;
 mod links;
 mod prompts;

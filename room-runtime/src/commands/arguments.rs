@@ -60,7 +60,7 @@ pub(super) struct Token {
 /// How a wording that changed is reported and reproduced.
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// Whose program wrote it: codex or claude.
+    /// Whose program wrote it: codex, claude, another that Room knows, or a file with a row.
     #[arg(long, value_name = "PROVIDER")]
     pub(super) provider: String,
     /// The terminal's width when it was recorded.
@@ -72,7 +72,7 @@ pub(super) struct Replay {
     /// Feed this many bytes at a time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) chunk: Option<u64>,
-    /// Say on standard error what was looked for.
+    /// Also say why each link, code and question was taken or refused.
     #[arg(long)]
     pub(super) explain: bool,
     /// The recording: the bytes the program wrote to its terminal.

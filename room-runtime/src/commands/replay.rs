@@ -1,7 +1,9 @@
 //! `room replay`: what the detector makes of a recording.
 
 use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use provider_sessions::provider::built_in;
 use provider_sessions::{Provider, Size, replay};
@@ -14,11 +16,14 @@ const USAGE: u8 = 64;
 const NO_INPUT: u8 = 66;
 
 pub(super) fn run(asked: &Replay) -> ExitCode {
-    let Some(provider) = built_in().iter().find(|row| row.id == asked.provider) else {
-        let known: Vec<_> = built_in().iter().map(|row| row.id.as_str()).collect();
-        complain(&format!("no such provider: {:?}; write {}", asked.provider, known.join(" or ")));
-        return ExitCode::from(USAGE);
+    let provider = match row(&asked.provider) {
+        Ok(provider) => provider,
+        Err(problem) => {
+            complain(&problem);
+            return ExitCode::from(USAGE);
+        }
     };
+    let provider = &*provider;
     let bytes = match std::fs::read(&asked.file) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -33,11 +38,16 @@ pub(super) fn run(asked: &Replay) -> ExitCode {
     let chunk = asked.chunk.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let mut out = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
-    replay::replay(provider, size, chunk, &bytes, |event| {
+    let print = |event: replay::ReplayEvent| {
         if written.is_ok() {
             written = writeln!(out, "{event}");
         }
-    });
+    };
+    if asked.explain {
+        replay::replay_explained(provider, size, chunk, &bytes, print);
+    } else {
+        replay::replay(provider, size, chunk, &bytes, print);
+    }
     // A reader that has seen enough (`| head`) is no failure.
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -45,6 +55,30 @@ pub(super) fn run(asked: &Replay) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// The row of that name, or in that file.
+fn row(asked: &str) -> Result<Arc<Provider>, String> {
+    if let Some(row) = built_in().iter().find(|row| row.id == asked) {
+        return Ok(Arc::clone(row));
+    }
+    if Path::new(asked).extension().is_none_or(|extension| extension != "toml") {
+        let known: Vec<_> = built_in().iter().map(|row| row.id.as_str()).collect();
+        let known = known.join(", ");
+        return Err(format!("no such provider: {asked:?}; write {known}, or a file with a row"));
+    }
+    let text = std::fs::read_to_string(asked).map_err(|e| format!("cannot read {asked}: {e}"))?;
+    let mut table: toml::Table = text.parse().map_err(|error| format!("{asked}: {error}"))?;
+    // A whole `room.toml`, or the row alone.
+    let row = match table.remove("provider") {
+        Some(toml::Value::Array(rows)) if !rows.is_empty() => rows[0].clone(),
+        _ => toml::Value::Table(table),
+    };
+    let row: Provider = row.try_into().map_err(|error| format!("{asked}: {error}"))?;
+    match row.faults().as_slice() {
+        [] => Ok(Arc::new(row)),
+        [first, ..] => Err(format!("{asked}: {first}")),
     }
 }
 

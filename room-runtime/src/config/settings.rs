@@ -100,9 +100,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     later("ROOM_METRICS_BIND"),
 ];
 
-/// What only `room.toml` can say, for it takes more than one line: further issuers, and who gets in
-/// through Cloudflare Access.
-const TABLES: [&str; 2] = ["issuer", "cloudflare_people"];
+/// What only `room.toml` can say, for it takes more than one line: further issuers, who gets in
+/// through Cloudflare Access, and programs of the person's own.
+const TABLES: [&str; 3] = ["issuer", "cloudflare_people", super::providers::TABLE];
 
 /// A variable of ours that is no setting: it marks the processes of a sign-in.
 const MARKER: &str = "ROOM_SESSION";
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
             }
         }
         if mode == Scope::Local {
-            for key in self.tables.keys() {
+            for key in self.tables.keys().filter(|key| *key != super::providers::TABLE) {
                 let name = format!("room.toml: {key}");
                 let text = "belongs to cloud mode; remove it".into();
                 self.faults.push(Fault { name, text });
@@ -238,6 +238,24 @@ impl<'a> Reader<'a> {
             text: error.message().to_owned(),
         };
         read.map_err(|error| self.faults.push(fault(error))).ok()
+    }
+
+    /// The tables of `room.toml` under that name, `[[key]]`.
+    pub(super) fn array(&mut self, key: &str) -> Vec<toml::Value> {
+        match self.tables.get(key).cloned() {
+            None => Vec::new(),
+            Some(toml::Value::Array(rows)) => rows,
+            Some(_) => {
+                let text = format!("stands once for each; write [[{key}]]");
+                self.fault_of(format!("room.toml: {key}"), text);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Notes a fault of something that has no setting's name.
+    pub(super) fn fault_of(&mut self, name: String, text: String) {
+        self.faults.push(Fault { name, text });
     }
 
     /// A switch: `1`, or not set.
