@@ -19,6 +19,8 @@ const BEGINNING: usize = 3;
 const PLACES: usize = 8;
 /// How much of a broken word is remembered: a token or an address with one.
 const WORD: usize = 2048;
+/// Lines it may be broken over.
+const WORDS: usize = 16;
 /// Secrets remembered; one sign-in has a few at most.
 const SECRETS: usize = 16;
 
@@ -39,10 +41,12 @@ struct Secret {
 /// The end of the line before.
 #[derive(Clone, Default)]
 struct Before {
-    /// Its last word, and those of the lines before it that it went on from.
-    word: String,
-    /// How long the line was, in bytes: what goes on from it is not longer.
+    /// Its last word, and before it those of the lines that it may have gone on from.
+    words: Vec<String>,
+    /// How long the line was, in bytes, without and with its frame: what goes on from it is not
+    /// longer.
     length: usize,
+    whole: usize,
     /// Pieces of pasted secrets it ended in: which one, and how far into it. A piece may fit more
     /// than once.
     pieces: Vec<(usize, usize)>,
@@ -106,27 +110,34 @@ impl Redactor {
         // A word of plain letters before others is the next sentence.
         let plain =
             word.len() < inside.len() && word.chars().skip(1).all(|c| c.is_ascii_lowercase());
-        let goes_on = !self.before.word.is_empty() && !plain && length <= self.before.length;
+        let framed = line[..start].contains(|c: char| !c.is_whitespace());
+        let fits = length <= self.before.length || (!framed && content <= self.before.whole);
+        let goes_on = !self.before.words.is_empty() && !plain && fits;
         if goes_on {
-            let seam = self.before.word.len();
-            let both = format!("{}{word}", self.before.word);
-            for (from, to) in known_shapes(&both) {
-                if to > seam {
-                    hidden.push((start + from.saturating_sub(seam), start + to - seam));
+            let mut both = String::new();
+            // The secret may begin in any of the lines before.
+            for begins in 0..self.before.words.len() {
+                both.clear();
+                both.extend(self.before.words[begins..].iter().map(String::as_str));
+                let seam = both.len();
+                both.push_str(word);
+                for (from, to) in known_shapes(&both) {
+                    if to > seam {
+                        hidden.push((start + from.saturating_sub(seam), start + to - seam));
+                    }
                 }
             }
         }
         let last = inside.rsplit(char::is_whitespace).next().unwrap_or_default();
-        let mut tail = String::new();
+        let mut words = Vec::new();
         if goes_on && last.len() == inside.len() {
-            tail.clone_from(&self.before.word);
+            words.clone_from(&self.before.words);
         }
-        tail.push_str(last);
-        if tail.len() > WORD {
-            let cut = (tail.len() - WORD..tail.len()).find(|&at| tail.is_char_boundary(at));
-            tail.drain(..cut.unwrap_or(0));
+        words.extend((!last.is_empty() && last.len() <= WORD).then(|| last.to_owned()));
+        while words.len() > WORDS || words.iter().map(String::len).sum::<usize>() > WORD {
+            words.remove(0);
         }
-        Before { word: tail, length, pieces: Vec::new() }
+        Before { words, length, whole: line.trim_end().len(), pieces: Vec::new() }
     }
 
     /// Hides what goes on at the start of this line of a pasted secret that the line before ended

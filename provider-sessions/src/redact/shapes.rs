@@ -73,6 +73,7 @@ fn is_suspicious(text: &str) -> bool {
     ["sk-", "eyJ", "rt_", "rt.", "****", "••••", "AIza", "ya29.", "1//", "GOCSPX", "_token", "code"]
         .iter()
         .any(|part| text.contains(part))
+        || text.contains("github_pat_")
         || text.contains("gh") && text.contains('_')
         || text.contains("client_secret")
         || text.contains("callback?")

@@ -13,6 +13,8 @@ use crate::screen::{Screen, Size};
 
 /// How much of a long line is looked at, from its end.
 const LINE_BYTES: usize = 8 * 1024;
+/// Rows above the line being written that may hold the beginning of a secret in it.
+const UNTOLD_ABOVE: usize = 32;
 /// Rows below a label that may hold its code.
 const LABEL_REACH: usize = 8;
 
@@ -378,6 +380,18 @@ impl Core {
         for row in first..=last {
             self.screen.row(row).push_text(&mut text);
         }
-        line::cut(self.lines.redactor.unfinished(&line::tidy(text.trim_end())))
+        // What stands right above and was not told yet may be the beginning of a secret.
+        let mut redactor = self.lines.redactor.clone();
+        let mut row = first.saturating_sub(UNTOLD_ABOVE).max(self.screen.above());
+        while row < first {
+            let end = self.screen.line_end(row).min(first - 1);
+            if (row..=end).any(|row| self.screen.row(row).untold) {
+                let mut above = String::new();
+                (row..=end).for_each(|row| self.screen.row(row).push_text(&mut above));
+                redactor.line(above.trim_end());
+            }
+            row = end + 1;
+        }
+        line::cut(redactor.unfinished(&line::tidy(text.trim_end())))
     }
 }

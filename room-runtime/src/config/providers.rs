@@ -81,7 +81,7 @@ mod tests {
             ("folder = \".acme\"", "folder = \"../../etc\"", vec!["home.folder", "relative path"]),
             ("folder = \".acme\"", "folder = \"/etc\"", vec!["home.folder", "relative path"]),
             ("plans =", "plan =", vec!["unknown field `plan`", "plans"]),
-            ("code = '", "code = '[", vec!["unclosed character class", "scan", "code"]),
+            ("code = '", "code = '[", vec!["regex parse error", "`scan.code`"]),
             ("kind = \"device_code\"", "kind = \"magic\"", vec!["magic", "device_code"]),
         ] {
             assert!(example().contains(from), "{from}");

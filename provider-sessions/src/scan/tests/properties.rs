@@ -200,4 +200,65 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn no_known_secret_shows_however_it_is_wrapped(
+        before in output(),
+        kind in 0_usize..8,
+        body in "[A-Za-z0-9]{40,120}",
+        state in "[A-Za-z0-9]{43}",
+        lead in prop::sample::select(vec!["", "key: ", "│ ", "export TOKEN="]),
+        cols in 24_u16..200,
+        broken in prop::option::of(24_usize..100),
+        cuts in vec(1_usize..60, 1..8),
+    ) {
+        let secret = match kind {
+            0 => format!("sk-ant-oat01-{body}"),
+            1 => format!("sk-proj-{body}"),
+            2 => format!("AIza{body}"),
+            3 => format!("gho_{body}"),
+            4 => format!("github_pat_{body}"),
+            5 => format!("eyJhbGciOiJIUzI1NiJ9.{body}.{state}"),
+            6 => format!("http://127.0.0.1:1455/auth/callback?code={body}&state={state}"),
+            _ => format!("http://localhost:1455/success?id_token={body}&state={state}"),
+        };
+        // The program's own line breaks, or the terminal's alone.
+        let text = match broken {
+            Some(width) => {
+                let line = format!("{lead}{secret}");
+                let pieces: Vec<String> =
+                    line.chars().collect::<Vec<_>>().chunks(width.min(cols.into())).map(|piece| piece.iter().collect()).collect();
+                pieces.join("\r\n")
+            }
+            None => format!("{lead}{secret}"),
+        };
+        let hyperlink = format!("\x1b]8;;https://x.example/?code={body}\x07here\x1b]8;;\x07");
+        let bytes = format!("\x1bc\x1b[?7h{text}\r\n\r\n{hyperlink}\r\ndone\r\n").into_bytes();
+        let mut scanner = Scanner::new(&claude(), Size { cols, rows: 24 });
+        scanner.explain();
+        scanner.push(&before);
+        let mut events = Vec::new();
+        let mut rest = bytes.as_slice();
+        for cut in cuts.iter().copied().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (now, later) = rest.split_at(cut.min(rest.len()));
+            events.extend(scanner.push(now));
+            events.push(Event::Line(scanner.current_line()));
+            rest = later;
+        }
+        events.extend(scanner.finish());
+        let shown = format!("{events:?} {:?}", scanner.decisions());
+        for part in [&body, &state] {
+            // The very last characters, alone on a line of their own, are no secret any more.
+            for piece in part.as_bytes().windows(12) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                prop_assert!(!shown.contains(piece), "{} in {}", piece, shown);
+            }
+            if kind < 5 {
+                break;
+            }
+        }
+    }
 }
