@@ -42,13 +42,13 @@ async fn sign_in() -> Result<(), Box<dyn std::error::Error>> {
         keys: Arc::new(InMemory),
     };
     std::fs::create_dir_all(&settings.data_dir)?;
-    let (changes, mut changed) = unbounded_channel();
+    let (changes, mut views) = unbounded_channel();
     let rows = provider::built_in().to_vec();
     let manager = SessionManager::new(settings, rows, Arc::new(Changes(changes)));
     let id = manager.connect(&provider, ConnectOptions::default(), "this terminal").await?.view.id;
     let mut out = std::io::stdout();
     let (mut shown, mut asked) = (None, false);
-    while let Some(view) = changed.recv().await {
+    while let Some(view) = views.recv().await {
         let offer = (view.verification_url.clone(), view.device_code.clone());
         if offer.0.is_some() && shown.as_ref() != Some(&offer) {
             writeln!(out, "open {}", offer.0.as_deref().unwrap_or_default())?;

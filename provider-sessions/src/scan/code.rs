@@ -110,7 +110,7 @@ impl Codes {
         let Some(shape) = self.shape.as_ref().filter(|_| trace.is_on()) else { return };
         let Some(label) = self.labels.find_iter(text).last() else { return };
         for hit in LOOSE.find_iter(&text[label.end()..]) {
-            if !shape.find(hit.as_str()).is_some_and(|found| found.as_str() == hit.as_str()) {
+            if shape.find(hit.as_str()).is_none_or(|found| found.as_str() != hit.as_str()) {
                 trace.note(|| refused(hit.as_str(), 0, "has another shape (scan.code)"));
             }
         }
