@@ -1,141 +1,123 @@
-//! `cargo xtask bench`: figures of a release build, measured from outside.
+//! `cargo xtask bench`: figures of release builds, measured from outside, beside what others reach.
+//!
+//! The recipe is in `docs/benchmarks.md`. All servers listen on loopback; whatever is started ends
+//! with the row it was started for.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context as _;
+use clap::ValueEnum;
 
-use crate::run::{command, run};
+use crate::run::{command, has, run};
 
 mod auth;
+mod http;
+mod hub;
+mod lines;
 mod peer;
+mod report;
+mod start;
 
-pub(crate) use auth::auth;
+/// Rows that are measured together.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rows {
+    /// Start to first answer, memory at rest.
+    Start,
+    /// Who am I, and how the providers stand.
+    Http,
+    /// Tokens: a table of its own.
+    Auth,
+    /// Many sockets: fan-out, readers that do not read, idle ones.
+    Hub,
+    /// A program's lines: one at a time, and 20,000 at once.
+    Lines,
+    /// The program, the first page.
+    Sizes,
+    /// The pure parts alone, by criterion; not part of a whole run.
+    Pure,
+}
 
-/// Starts measured; the table shows the middle one and the slowest.
-const STARTS: usize = 20;
+impl Rows {
+    const WHOLE: [Self; 6] =
+        [Self::Start, Self::Sizes, Self::Http, Self::Lines, Self::Hub, Self::Auth];
+}
 
-/// A server is at rest this long after its first answer: its first look at the programs is over.
-const REST: Duration = Duration::from_secs(5);
-
-/// Builds and measures, then prints a Markdown table.
-pub(crate) fn bench() -> anyhow::Result<()> {
-    run(command(".", &["cargo", "build", "--release", "--package", "room-runtime"]))?;
-    let mut starts = Vec::new();
-    for _ in 0..STARTS {
-        let server = Server::start()?;
-        starts.push(server.first_answer);
+/// Builds unless told that it is built, measures these rows (none: all), and prints them. A whole
+/// run goes into the report.
+pub(crate) fn bench(asked: &[Rows], is_built: bool) -> anyhow::Result<()> {
+    if asked == [Rows::Pure] {
+        return pure();
     }
-    starts.sort_unstable();
-    let server = Server::start()?;
-    std::thread::sleep(REST);
-    let resident = server.resident_bytes()?;
-    let binary = fs::metadata(BINARY)?.len();
-    let page = first_page_bytes()?;
-
-    println!("\n| what | goal | measured |\n| --- | --- | --- |");
-    println!(
-        "| start to first answer | 50 ms | {:.1} ms, slowest of {STARTS} {:.1} ms |",
-        millis(starts[STARTS / 2]),
-        millis(starts[STARTS - 1]),
-    );
-    println!("| resident memory, idle | 12 MB | {} |", megabytes(resident));
-    println!("| binary | 25 MB | {} |", megabytes(binary));
-    println!("| first page load, gzip | 25 kB | {:.1} kB |", kilo(page));
-    Ok(())
-}
-
-const BINARY: &str = "target/release/room";
-
-/// A server of our own on a free port and a fresh data directory; ended when dropped.
-struct Server {
-    child: Child,
-    first_answer: Duration,
-    _data_dir: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> anyhow::Result<Self> {
-        let data_dir = tempfile::tempdir()?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let start = Instant::now();
-        let child = Command::new(BINARY)
-            .args(["serve", "--no-open", "--port", &port.to_string()])
-            .env("ROOM_DATA_DIR", data_dir.path().join("room"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("start the release build")?;
-        let mut server = Self { child, first_answer: Duration::ZERO, _data_dir: data_dir };
-        while !answers(port) {
-            if start.elapsed() > Duration::from_secs(10) {
-                bail!("the release build gave no answer within 10 s");
-            }
-            if let Some(status) = server.child.try_wait()? {
-                bail!("the release build ended with {status}");
-            }
-            std::thread::sleep(Duration::from_micros(200));
+    if !is_built {
+        build()?;
+    }
+    let wanted = if asked.is_empty() { &Rows::WHOLE } else { asked };
+    let load_before = report::load_average()?;
+    let mut rows = Vec::new();
+    for part in wanted {
+        match part {
+            Rows::Start => start::start(&mut rows)?,
+            Rows::Sizes => start::sizes(&mut rows)?,
+            Rows::Http => http::http(&mut rows)?,
+            Rows::Lines => lines::lines(&mut rows)?,
+            Rows::Hub => hub::hub(&mut rows)?,
+            Rows::Auth => auth::auth()?,
+            Rows::Pure => pure()?,
         }
-        server.first_answer = start.elapsed();
-        Ok(server)
+        println!("\n{}", report::table(&rows)?);
     }
+    let load = format!("{load_before} before, {} after", report::load_average()?);
+    if asked.is_empty() { report::write(&rows, &load) } else { Ok(()) }
+}
 
-    fn resident_bytes(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        Ok(kilobytes.context("read VmRSS")? * 1024)
+/// Everything that is measured, built alike.
+fn build() -> anyhow::Result<()> {
+    run(command(".", &["cargo", "build", "--release", "--package", "room-runtime"]))?;
+    let load = ["--bin", "room-hub-source", "--bin", "room-load"];
+    let tests = ["cargo", "build", "--release", "--package", "room-tests"];
+    run(command(".", &[&tests[..], &load].concat()))?;
+    let manifest = "xtask/peers/Cargo.toml";
+    let peers = ["cargo", "build", "--release", "--locked", "--manifest-path", manifest];
+    run(command(".", &[&peers[..], &["--target-dir", "target/peers"]].concat()))?;
+    run(command("xtask/peers", &["npm", "ci", "--no-audit", "--no-fund", "--silent"]))?;
+    quoroom().or_else(|error| {
+        println!("The predecessor is left out: {error:#}");
+        Ok(())
+    })
+}
+
+/// The predecessor from its registry. Its own scripts would fetch models and browsers; one of them
+/// is needed, which builds its database.
+fn quoroom() -> anyhow::Result<()> {
+    let folder = "target/quoroom";
+    if !Path::new(peer::QUOROOM).exists() {
+        fs::create_dir_all(folder)?;
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(format!("xtask/peers/quoroom/{name}"), format!("{folder}/{name}"))?;
+        }
+        let quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+        run(command(folder, &[&["npm", "ci"], &quiet[..]].concat()))?;
+        run(command(folder, &["npm", "rebuild", "better-sqlite3", "--silent"]))?;
     }
+    let works = has(&["node", peer::QUOROOM, "help"]);
+    works.then_some(()).context("it does not start")
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The detector, the screen and the verifier, without a server around them.
+fn pure() -> anyhow::Result<()> {
+    run(command(".", &["cargo", "bench", "--package", "provider-sessions", "--bench", "scan"]))?;
+    run(command(".", &["cargo", "bench", "--package", "room-auth", "--bench", "verify"]))
 }
 
-fn answers(port: u16) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream
-            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.starts_with("HTTP/1.1 200"))
-    };
-    ask().unwrap_or(false)
+/// A folder with a `codex` that prints what it is told.
+fn programs(folder: &Path) -> anyhow::Result<PathBuf> {
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin)?;
+    fs::copy(peer::PROGRAM, bin.join("codex")).context("build the peers first")?;
+    Ok(bin)
 }
 
-/// What a browser fetches before the first screen: the page and what it names, compressed.
-fn first_page_bytes() -> anyhow::Result<u64> {
-    let page = fs::read_to_string("ui-dist/index.html")?;
-    let mut total = compressed_bytes("index.html")?;
-    for part in page.split('"').filter(|part| part.starts_with("/assets/")) {
-        total += compressed_bytes(part.trim_start_matches('/'))?;
-    }
-    Ok(total)
-}
-
-fn compressed_bytes(name: &str) -> anyhow::Result<u64> {
-    let plain = format!("ui-dist/{name}");
-    let found = fs::metadata(format!("{plain}.gz")).or_else(|_| fs::metadata(&plain));
-    Ok(found.with_context(|| format!("find {plain}"))?.len())
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a file or a process is far below 2^52 bytes")]
-fn kilo(bytes: u64) -> f64 {
-    bytes as f64 / 1e3
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", kilo(bytes) / 1e3)
+fn folder_name(folder: &Path) -> anyhow::Result<&str> {
+    folder.to_str().context("a folder with a plain name")
 }

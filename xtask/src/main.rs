@@ -28,10 +28,13 @@ enum Command {
     },
     /// Builds the dashboard into `ui-dist`.
     Ui,
-    /// Measures a release build and prints a table.
+    /// Measures release builds beside others and writes `docs/benchmarks.md`.
     Bench {
-        #[command(subcommand)]
-        part: Option<Part>,
+        /// Only these rows, which are printed and not written; none is all of them.
+        rows: Vec<bench::Rows>,
+        /// Measures what was built last, once more.
+        #[arg(long)]
+        built: bool,
     },
     /// Runs a hosted Room with a control plane beside it, on this machine.
     CloudDemo {
@@ -41,23 +44,12 @@ enum Command {
     },
 }
 
-#[derive(Subcommand)]
-enum Part {
-    /// Tokens: beside `HAProxy`, node and other crates, into `docs/benchmarks.md`.
-    Auth {
-        /// Measures what was built last, once more.
-        #[arg(long)]
-        built: bool,
-    },
-}
-
 fn main() -> anyhow::Result<()> {
     run::enter_workspace()?;
     match Args::parse().command {
         Command::Test { quick } => gate::test(quick),
         Command::Ui => ui::build(),
         Command::CloudDemo { fake } => demo::cloud(fake),
-        Command::Bench { part: None } => bench::bench(),
-        Command::Bench { part: Some(Part::Auth { built }) } => bench::auth(built),
+        Command::Bench { rows, built } => bench::bench(&rows, built),
     }
 }

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::peer::{Load, Outcome, PROGRAM, Peer, ROOM};
+use super::peer::{Load, Outcome, PROGRAM, Peer};
+use super::report::{self, middle, thousands};
 use crate::run::{command, run};
 
 /// More than any cache here keeps, so that a token that comes again comes as a new one.
@@ -20,12 +20,10 @@ const DISTINCT_TOKENS: &str = "20000";
 
 const CONNECTIONS: usize = 32;
 
-const SECONDS: f64 = 2.0;
+const SECONDS: f64 = 1.0;
 
 /// Each cell is the middle one of so many.
 const ROUNDS: usize = 3;
-
-const REPORT: &str = "docs/benchmarks.md";
 
 /// The table stands between these; what is around it stays.
 const MARKS: [&str; 2] = ["<!-- auth: begin -->", "<!-- auth: end -->"];
@@ -70,7 +68,7 @@ impl Kind {
         match self {
             Self::Bare => serve("bare"),
             Self::Ours => serve("ours"),
-            Self::Room => Peer::room(ROOM, keys_url),
+            Self::Room => Peer::hosted(keys_url),
             Self::Haproxy => Peer::haproxy(folder),
             Self::Jose => Peer::start("node", &["xtask/peers/jose.mjs", keys_url]),
             Self::JwksClient => serve("jwks-client"),
@@ -110,11 +108,8 @@ struct Flood {
     p99: [f64; 2],
 }
 
-/// Builds, measures, prints the table and puts it into the report.
-pub(crate) fn auth(is_built: bool) -> anyhow::Result<()> {
-    if !is_built {
-        build()?;
-    }
+/// Measures, prints the table and puts it into the report.
+pub(super) fn auth() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let folder_name = folder.to_str().context("a folder with a plain name")?;
@@ -126,7 +121,7 @@ pub(crate) fn auth(is_built: bool) -> anyhow::Result<()> {
     let has_haproxy = Command::new("haproxy").arg("-v").output().is_ok();
     let kinds: Vec<Kind> =
         Kind::ALL.into_iter().filter(|kind| *kind != Kind::Haproxy || has_haproxy).collect();
-    let load_before = load_average()?;
+    let load_before = report::load_average()?;
     let mut cells: BTreeMap<(usize, Kind), Vec<[f64; 2]>> = BTreeMap::new();
     for round in 1..=ROUNDS {
         for &kind in &kinds {
@@ -147,29 +142,10 @@ pub(crate) fn auth(is_built: bool) -> anyhow::Result<()> {
     for &kind in kinds.iter().filter(|kind| **kind != Kind::Bare) {
         floods.push((kind, flood(kind, folder)?));
     }
-    let load = format!("{load_before} before, {} after", load_average()?);
-    let text = report(&kinds, &cells, &floods, &load)?;
+    let load = format!("{load_before} before, {} after", report::load_average()?);
+    let text = text(&kinds, &cells, &floods, &load)?;
     println!("{text}");
-    write_report(&text)
-}
-
-fn build() -> anyhow::Result<()> {
-    run(command(".", &["cargo", "build", "--release", "--package", "room-runtime"]))?;
-    let manifest = "xtask/peers/Cargo.toml";
-    run(command(
-        ".",
-        &[
-            "cargo",
-            "build",
-            "--release",
-            "--locked",
-            "--manifest-path",
-            manifest,
-            "--target-dir",
-            "target/peers",
-        ],
-    ))?;
-    run(command("xtask/peers", &["npm", "ci", "--no-audit", "--no-fund", "--silent"]))
+    report::replace(MARKS, &text)
 }
 
 /// Answers a core-second and answers a second.
@@ -178,7 +154,7 @@ fn measure(kind: Kind, row: &Row, folder: &Path) -> anyhow::Result<[f64; 2]> {
     let peer = kind.start(&format!("http://{}/jwks", keys.address()), folder)?;
     let tokens = folder.join(row.tokens);
     // The first requests bring the keys and warm everything up.
-    Load::start(&peer, &folder.join("rs256-one"), CONNECTIONS, 0.5, 0)?.finish()?;
+    Load::start(&peer, &folder.join("rs256-one"), CONNECTIONS, 0.3, 0)?.finish()?;
     let before = peer.cpu_seconds()?;
     let outcome = Load::start(&peer, &tokens, CONNECTIONS, SECONDS, 0)?.finish()?;
     let spent = peer.cpu_seconds()? - before;
@@ -206,7 +182,7 @@ fn flood(kind: Kind, folder: &Path) -> anyhow::Result<Flood> {
     let peer = kind.start(&format!("http://{}/jwks", keys.address()), folder)?;
     let valid = folder.join("rs256-one");
     Load::start(&peer, &valid, 4, 0.5, 0)?.finish()?;
-    let seconds = 5.0;
+    let seconds = 4.0;
     let mut p99 = [0.0; 2];
     let before: u64 = keys.get("/count")?.parse()?;
     for (at, tokens) in ["none", "unknown-kid"].into_iter().enumerate() {
@@ -219,20 +195,21 @@ fn flood(kind: Kind, folder: &Path) -> anyhow::Result<Flood> {
     Ok(Flood { fetches: after - before, seconds, p99 })
 }
 
-fn report(
+fn text(
     kinds: &[Kind],
     cells: &BTreeMap<(usize, Kind), Vec<[f64; 2]>>,
     floods: &[(Kind, Flood)],
     load: &str,
 ) -> anyhow::Result<String> {
     let middle = |at: usize, kind: Kind, which: usize| {
-        let mut values: Vec<f64> =
-            cells.get(&(at, kind)).into_iter().flatten().map(|cell| cell[which]).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
+        middle(cells.get(&(at, kind)).into_iter().flatten().map(|cell| cell[which]).collect())
     };
     let mut text = String::new();
-    writeln!(text, "{}\n", machine(load)?)?;
+    let machine = report::machine("cargo xtask bench auth", load)?;
+    writeln!(
+        text,
+        "{machine} {CONNECTIONS} connections, {SECONDS} s a cell, the middle of {ROUNDS} rounds.\n"
+    )?;
     for (which, title) in
         ["Answers a core-second of the server", "Answers a second"].into_iter().enumerate()
     {
@@ -293,48 +270,4 @@ fn report(
         writeln!(text, "| {} | {fetches} in {seconds} s | {flooded} | {idle} |", kind.name())?;
     }
     Ok(text)
-}
-
-fn machine(load: &str) -> anyhow::Result<String> {
-    let line = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).output();
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        text.unwrap_or_default().lines().next().unwrap_or("not installed").to_owned()
-    };
-    let cpu = fs::read_to_string("/proc/cpuinfo")?;
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
-    let cores = std::thread::available_parallelism()?;
-    Ok(format!(
-        "Measured on {} by `cargo xtask bench auth`: {cores} cores of {}, {}, node {}, {}. \
-         {CONNECTIONS} connections, {SECONDS} s a cell, the middle of {ROUNDS} rounds. Load average \
-         {load}: the load generator shares the cores with the server, so answers a second say \
-         less than answers a core-second.",
-        line("date", &["-u", "+%Y-%m-%d"]),
-        model.trim_start_matches([' ', '\t', ':']).trim(),
-        line("rustc", &["--version"]),
-        line("node", &["--version"]),
-        line("haproxy", &["-v"]).split(" - ").next().unwrap_or_default(),
-    ))
-}
-
-fn load_average() -> anyhow::Result<String> {
-    let text = fs::read_to_string("/proc/loadavg")?;
-    Ok(text.split(' ').next().unwrap_or_default().to_owned())
-}
-
-fn thousands(value: f64) -> String {
-    if value >= 1e4 { format!("{:.0}k", value / 1e3) } else { format!("{:.1}k", value / 1e3) }
-}
-
-/// Puts the table between its marks, or at the end of a report that has none yet.
-fn write_report(table: &str) -> anyhow::Result<()> {
-    let text = fs::read_to_string(REPORT).unwrap_or_else(|_| "# Benchmarks\n".to_owned());
-    let [begin, end] = MARKS;
-    let table = format!("{begin}\n{}\n{end}", table.trim());
-    let marked = text.split_once(begin).and_then(|(before, rest)| {
-        rest.split_once(end).map(|(_, after)| format!("{before}{table}{after}"))
-    });
-    let text = marked.unwrap_or_else(|| format!("{}\n\n{table}\n", text.trim_end()));
-    fs::write(REPORT, text)?;
-    Ok(())
 }
