@@ -31,21 +31,24 @@ impl std::error::Error for NotHere {}
 ///
 /// When they were not installed, or `ROOM_TEST_CLIS=0` leaves them out.
 pub fn real_clis() -> Result<PathBuf, NotHere> {
-    clis_of("clis")
+    clis_of("clis", "node_modules/.bin")
 }
 
-/// Earlier versions of them, whose words differ.
+/// Earlier versions of them, whose words differ, for one platform.
+///
+/// npm cannot install two versions of codex beside each other, nor this one whole: of its packages
+/// for other platforms some are gone. So the programs stand there without their wrappers.
 ///
 /// # Errors
 ///
 /// As [`real_clis`].
 pub fn older_clis() -> Result<PathBuf, NotHere> {
-    clis_of("clis/older")
+    clis_of("clis/older", "bin")
 }
 
-fn clis_of(package: &str) -> Result<PathBuf, NotHere> {
+fn clis_of(package: &str, directory: &str) -> Result<PathBuf, NotHere> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
-    let directory = package.join("node_modules/.bin");
+    let directory = package.join(directory);
     // A stub of a few hundred bytes stands there until claude's own script has run.
     let whole = fs::metadata(directory.join("claude")).is_ok_and(|file| file.len() > 1_000_000);
     let left_out = std::env::var("ROOM_TEST_CLIS").as_deref() == Ok("0");
