@@ -55,6 +55,8 @@ impl Embedded {
             ("ROOM_ALLOW_ROOT", "1"),
             ("ROOM_AUTH_FAILURES_PER_MINUTE", "off"),
             ("PATH", "/nonexistent"),
+            // Who may install does, and finds nobody there.
+            ("ROOM_NPM_REGISTRY", "http://127.0.0.1:1"),
         ];
         let mut environment: BTreeMap<String, String> =
             own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

@@ -290,6 +290,22 @@ async fn wrong_pairing_codes_are_limited_and_a_right_one_never_is() {
     assert_eq!(room.redeem(made.body["code"].as_str().unwrap()).await.status, 200);
 }
 
+/// What is typed as it is goes to a program on the machine, as what its owner says.
+#[tokio::test]
+async fn only_an_owner_types_into_a_program() {
+    let f = Hosted::new().await;
+    let path = "/api/providers/sessions/0f8fad5b-d9cb-469f-a165-70867728950e/input";
+    for (role, raw, expected) in [
+        (Role::Admin, true, (403, "not_allowed")),
+        (Role::Admin, false, (404, "not_found")),
+        (Role::Owner, true, (404, "not_found")),
+    ] {
+        let device = f.sign_in(role.as_str(), role).await;
+        let answer = f.post(path, cookie(&device), json!({ "text": "y", "raw": raw })).await;
+        assert_eq!(answer.code(), expected, "{role:?} {raw}");
+    }
+}
+
 #[tokio::test]
 async fn a_control_plane_ends_what_it_names_and_nothing_else() {
     let room = Hosted::new().await;
