@@ -321,7 +321,8 @@ async fn the_table_of_providers_says_how_each_signs_in() {
     for word in ["codex", "claude", "device", "subscription"] {
         assert!(table.contains(word), "{word} in {table}");
     }
-    let unknown = room.app.post("/api/providers/gemini/connect", &json!({})).await;
+    assert!(!table.contains("gemini"), "shown only where it is installed: {table}");
+    let unknown = room.app.post("/api/providers/nobody/connect", &json!({})).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{unknown:?}");
     let method = json!({"method": "by-post"});
     let answer = room.app.post("/api/providers/codex/connect", &method).await;
