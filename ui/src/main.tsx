@@ -8,7 +8,7 @@ import { safeStorage } from './state/storage';
 import { MARK_KEY, TOKEN_KEY, type Arrival } from './state/auth';
 import { LANGUAGE_KEY, speak, wanted } from './text/words';
 import { App } from './views/app';
-import { provideRoom } from './views/context';
+import { installer, provideRoom } from './views/context';
 import { loadAll, preload } from './views/lazy';
 import { OfflineNote } from './views/shell';
 import { RETURN_KEY, setRoot, startRouter, tab } from './views/router';
@@ -85,6 +85,11 @@ const room = createRoom({
 // A sign-in is kept for this origin only, and another tab's counts here too.
 addEventListener('storage', (event) => {
   if (event.key === TOKEN_KEY || event.key === MARK_KEY) void room.auth.adopt(event.newValue);
+});
+// Asked when the person wants it, and not when the browser does.
+addEventListener('beforeinstallprompt', (event) => {
+  event.preventDefault();
+  installer.value = event;
 });
 addEventListener('hashchange', () => {
   const next = takeArrival();

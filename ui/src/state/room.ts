@@ -25,6 +25,10 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const THEME_KEY = 'room.theme';
 
+/** When the Room was last heard of, for a page that is opened while it is away. */
+export const HEARD_KEY = 'room.heard';
+const HEARD_EVERY_MS = 10_000;
+
 /** A machine that sleeps takes a while to start; its proxy answers meanwhile. */
 export const WAKING_MS = 30_000;
 const WAKING_AGAIN_MS = 1_500;
@@ -45,6 +49,7 @@ export function createRoom(platform: Platform) {
   /** Another build of this page is ready: what puts it in this one's place. */
   const newBuild = signal<(() => void) | null>(null);
   const said = signal('');
+  let heardKept = 0;
   const theme = signal<Theme>(readTheme(storage.get(THEME_KEY)));
 
   const client = createClient({
@@ -83,7 +88,10 @@ export function createRoom(platform: Platform) {
       linkPhase.value = phase;
     },
     onHeard: () => {
-      heardAt.value = timers.now();
+      const now = (heardAt.value = timers.now());
+      if (now - heardKept < HEARD_EVERY_MS) return;
+      heardKept = now;
+      storage.set(HEARD_KEY, String(now));
     },
     onHello: (hello) => {
       if (hello.now !== null) clockOffset.value = hello.now - timers.now();

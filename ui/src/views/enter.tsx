@@ -5,6 +5,7 @@ import { linkCode } from '../state/address';
 import type { SignedOutReason } from '../state/auth';
 import { span, t } from '../text';
 import { w } from '../text/enter';
+import { Away } from './away';
 import { useRoom } from './context';
 import { Command } from './copy';
 import { Mark, Page } from './parts';
@@ -26,6 +27,7 @@ export function Enter() {
         </p>
         {why === 'page_refused' && <p class="hint">{auth.problem.value?.detail ?? w.openHere('http://localhost:3700')}</p>}
         {auth.retryAfterMs.value !== null && <p class="hint">{w.wait(span(auth.retryAfterMs.value))}</p>}
+        {down && <Away />}
         <Local down={down} />
         {(down || why === 'unexpected' || why === 'limited') && (
           <button

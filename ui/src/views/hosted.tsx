@@ -6,11 +6,13 @@ import { launchUrl } from '../state/launch';
 import { plain } from '../state/plain';
 import { span, t } from '../text';
 import { w } from '../text/hosted';
+import { Away } from './away';
 import { useRoom } from './context';
 import { Command } from './copy';
 import { Mark, Page } from './parts';
 import { remember } from './router';
 import { TopBar } from './shell';
+import { isStandalone } from './standalone';
 
 const CALM: SignedOutReason[] = ['no_code', 'signed_out', 'ended'];
 /** Trying again is what helps. */
@@ -37,13 +39,16 @@ function SignedOut() {
   const passing = PASSING.includes(why);
   const cloudflare = ways.includes('cloudflare');
   const next = w.next[why];
+  // An installed app on a phone shares no sign-in with the browser, and a control plane opens in the browser.
+  const pairFirst = isStandalone() && !auth.apart() && auth.bootstrap.value !== null && CALM.includes(why);
   return (
-    <Page title={w.title} testid="connect-page">
+    <Page title={pairFirst ? w.pairThis : w.title} testid="connect-page">
       <div class="lead" data-testid="connect-reason" data-reason={why}>
         <p>
           <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.codes[auth.problem.value?.code ?? ''] ?? w.reasons[why]}</Mark>
         </p>
         {next !== undefined && <p class="hint">{next}</p>}
+        {why === 'unreachable' && <Away />}
         {auth.retryAfterMs.value !== null && <p class="hint">{w.wait(span(auth.retryAfterMs.value))}</p>}
       </div>
       {passing && (
@@ -57,10 +62,11 @@ function SignedOut() {
           {t.common.tryAgain}
         </button>
       )}
+      {pairFirst && <PairForm main />}
       {launch !== null && (
         <section class="card">
           <a
-            class={passing ? 'button wide tall' : 'button primary wide tall'}
+            class={passing || pairFirst ? 'button wide tall' : 'button primary wide tall'}
             href={launch}
             rel="noreferrer"
             data-testid="launch"
@@ -74,7 +80,7 @@ function SignedOut() {
       {cloudflare && (
         <button
           type="button"
-          class={passing || launch !== null ? 'button wide tall gap' : 'button primary wide tall gap'}
+          class={passing || pairFirst || launch !== null ? 'button wide tall gap' : 'button primary wide tall gap'}
           data-testid="cloudflare"
           disabled={auth.busy.value}
           onClick={() => void auth.cloudflare()}
@@ -83,7 +89,7 @@ function SignedOut() {
         </button>
       )}
       {/* A code sets a cookie of the Room's own origin, which a page elsewhere has no use for. */}
-      {!auth.apart() && auth.bootstrap.value !== null && <PairForm main={!passing && launch === null && !cloudflare} />}
+      {!pairFirst && !auth.apart() && auth.bootstrap.value !== null && <PairForm main={!passing && launch === null && !cloudflare} />}
       {launch === null && !cloudflare && auth.bootstrap.value !== null && (
         <section class="card" aria-labelledby="machine">
           <h2 id="machine">{w.machineTitle}</h2>

@@ -5,6 +5,7 @@ import type { ApiError } from '../api/client';
 import type { Theme } from '../state/room';
 import { w } from '../text/more';
 import { language, LANGUAGE_KEY, LANGUAGES, speak } from '../text/words';
+import { InstallCard } from './app-install';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
 import { lazy } from './lazy';
@@ -70,6 +71,7 @@ export function Settings() {
         </fieldset>
       </section>
       <Programs />
+      <InstallCard />
       <section class="card" aria-labelledby="settings-about">
         <h2 id="settings-about">{w.settings.about}</h2>
         <Facts rows={rows.map(([name, value]) => [name, value === null ? null : <span class="mono">{value}</span>])} />

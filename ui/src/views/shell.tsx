@@ -11,6 +11,7 @@ import { Icon, Mark, useNow, type Tone } from './parts';
 import { Link, parse, path } from './router';
 
 const Notes = lazy(async () => (await import('./notes')).Notes, null);
+const InstallHint = lazy(async () => (await import('./app-install')).InstallHint, null);
 export const OfflineNote = lazy(async () => (await import('./offline')).OfflineNote, null);
 
 const TABS = [
@@ -45,6 +46,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           {route.page !== 'login' && <UpdateOffer />}
           {room.linkPhase.value === 'offline' && <OfflineNote />}
           <Waking />
+          {here === 'overview' && <InstallHint />}
           {room.auth.cloud() && <Notes />}
           {!room.auth.cloud() && room.expiringAt.value !== null && (
             <aside class="note wait" aria-label={t.tabs.access} data-testid="expiring">

@@ -41,6 +41,7 @@ export const hosted: typeof en = {
   launch: (host) => `Über ${host} anmelden`,
   launchText: 'Es bringt Sie auf diese Seite zurück.',
   cloudflare: 'Mit Cloudflare Access anmelden',
+  pairThis: 'Dieses Gerät koppeln',
   pairTitle: 'Einen Code von einem anderen Gerät benutzen',
   pairText:
     'Öffnen Sie auf einem Gerät, das hier angemeldet ist, „Zugang“ und wählen Sie „Gerät hinzufügen“. Scannen Sie das Bild oder tippen Sie den Code ab.',

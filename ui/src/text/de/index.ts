@@ -1,5 +1,6 @@
 // German: the words of every page and of coming in, loaded before anything is drawn.
 
+import { app } from './app';
 import { copy } from './copy';
 import { core } from './core';
 import { denied } from './denied';
@@ -9,4 +10,4 @@ import { more } from './more';
 import { notes } from './notes';
 import { offline } from './offline';
 
-export const de = { copy, core, denied, enter, hosted, more, notes, offline };
+export const de = { app, copy, core, denied, enter, hosted, more, notes, offline };

@@ -42,6 +42,7 @@ export const hosted = {
   launch: (host: string) => `Sign in through ${host}`,
   launchText: 'It brings you back to this page.',
   cloudflare: 'Sign in with Cloudflare Access',
+  pairThis: 'Pair this device',
   pairTitle: 'Use a code from another device',
   pairText: 'On a device that is signed in here, open Access and choose “Add a device”. Scan the picture, or type the code.',
   pairLabel: 'Code of ten characters',
