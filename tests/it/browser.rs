@@ -19,13 +19,13 @@ use crate::room::Room;
 
 /// What the browser's person looks at.
 #[derive(Clone, Copy)]
-struct Look {
-    view: &'static str,
-    theme: &'static str,
+pub(crate) struct Look {
+    pub(crate) view: &'static str,
+    pub(crate) theme: &'static str,
 }
 
-const PHONE: Look = Look { view: "phone", theme: "light" };
-const DESKTOP: Look = Look { view: "desktop", theme: "dark" };
+pub(crate) const PHONE: Look = Look { view: "phone", theme: "light" };
+pub(crate) const DESKTOP: Look = Look { view: "desktop", theme: "dark" };
 /// Only for pictures to look at: `ROOM_TEST_SHOTS=folder cargo test --test it browser`.
 const MORE: [Look; 2] =
     [Look { view: "phone", theme: "dark" }, Look { view: "desktop", theme: "light" }];
@@ -34,7 +34,7 @@ const CODEX_KEY: &str = "sk-proj-0123456789abcdefghijklmnop-q9Zk";
 const CLAUDE_KEY: &str = "sk-ant-api03-0123456789abcdefghijklmnop-t4Wv";
 
 /// The script in its browser, until it is done or dropped.
-struct Person {
+pub(crate) struct Person {
     script: Child,
     says: BufReader<ChildStdout>,
     hears: ChildStdin,
@@ -48,7 +48,7 @@ impl Person {
     }
 
     /// Starts a script with what it needs to know.
-    fn run(script: &str, chromium: &Path, look: Look, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn run(script: &str, chromium: &Path, look: Look, more: &[(&str, &str)]) -> Self {
         let mut script = Command::new("node")
             .arg(ui().join("browser").join(script))
             .env("CHROMIUM", chromium)
@@ -67,20 +67,30 @@ impl Person {
 
     /// The next thing the person sees, which must be of that step.
     fn expect(&mut self, step: &str) -> Value {
-        let mut line = String::new();
-        self.says.read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "the browser gave up before {step}");
-        let said: Value = serde_json::from_str(&line).unwrap();
+        let said = self.hear();
         assert_eq!(said["step"], step, "{said}");
         said
     }
 
-    fn tell(&mut self, text: &str) {
+    /// The next thing the person sees or asks for.
+    pub(crate) fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        self.says.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "the browser gave up; what it saw stands above");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    pub(crate) fn tell(&mut self, text: &str) {
         writeln!(self.hears, "{text}").unwrap();
     }
 
     fn leave(mut self) {
         self.expect("done");
+        self.end();
+    }
+
+    /// After it has said that it is done.
+    pub(crate) fn end(mut self) {
         self.tell("goodbye");
         assert!(self.script.wait().unwrap().success());
     }
@@ -342,7 +352,7 @@ fn more() -> impl Iterator<Item = Look> {
     MORE.into_iter().filter(move |_| wanted)
 }
 
-fn one_time_link(app: &TestApp) -> String {
+pub(crate) fn one_time_link(app: &TestApp) -> String {
     let output = app.command(&["open", "--no-open"]).unwrap().output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let link = printed.split_whitespace().find(|word| word.contains("/#code="));
@@ -355,7 +365,7 @@ fn ui() -> PathBuf {
 
 /// Chromium and what drives it, or nothing after telling that `test` did not run.
 #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
-fn chromium_for(test: &str) -> Option<PathBuf> {
+pub(crate) fn chromium_for(test: &str) -> Option<PathBuf> {
     let named = std::env::var("ROOM_TEST_BROWSER");
     let chromium = PathBuf::from(named.as_deref().unwrap_or("/usr/bin/chromium"));
     let driver = ui().join("node_modules/playwright-core");

@@ -5,6 +5,7 @@
 mod browser;
 mod callbacks;
 mod cloud;
+mod dashboard;
 mod demo;
 mod door;
 mod fake_clis;

@@ -110,11 +110,33 @@ impl Setup {
     ///
     /// When there is no port to be had.
     pub fn cloud_for_browsers(self) -> io::Result<Self> {
-        // Free a moment ago. The kernel gives the same one out again only after all the others.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut setup = self.cloud().var("ROOM_PORT", &port.to_string());
         setup.host = Some(format!("localhost:{port}"));
         Ok(setup.var("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")))
+    }
+
+    /// At a fixed port, so that it is found there again after it was started anew.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port to be had.
+    pub fn fixed_port(self) -> io::Result<Self> {
+        let port = free_port()?.to_string();
+        Ok(self.var("ROOM_PORT", &port))
+    }
+
+    /// Hosted, and reached by browsers through a proxy of the test's own at the port that is given
+    /// beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::fixed_port`].
+    pub fn cloud_behind_a_proxy(self) -> io::Result<(Self, u16)> {
+        let mut setup = self.cloud().fixed_port()?;
+        let port = free_port()?;
+        setup.host = Some(format!("localhost:{port}"));
+        Ok((setup.var("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")), port))
     }
 
     fn is_cloud(&self) -> bool {
@@ -207,6 +229,11 @@ impl Setup {
     }
 }
 
+/// Free a moment ago. The kernel gives the same one out again only after all the others.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
 /// The built program; an error if cargo would build it anew.
 fn room_binary() -> io::Result<PathBuf> {
     let program = built_binary("room")?;
@@ -253,6 +280,12 @@ impl TestApp {
         self.child = Some(command.stdout(log.try_clone()?).stderr(log).spawn()?);
         self.answers().await;
         Ok(())
+    }
+
+    /// One more variable for the next start, in the place of an earlier one of its name.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.setup.env.retain(|(known, _)| known != name);
+        self.setup.env.push((name.to_owned(), value.to_owned()));
     }
 
     async fn answers(&mut self) {

@@ -1,0 +1,199 @@
+// A bad network between the page and its Room: it stalls without a word, cuts, refuses, and stands in for a
+// machine that sleeps. The proxy is in here; the Room behind it is the real one.
+
+import assert from 'node:assert/strict';
+import { createServer, connect } from 'node:net';
+import { ask, id, LINK, live, open, phase, suite, until } from './stage.mjs';
+
+const { PROXY, TARGET } = process.env;
+const base = new URL(LINK).origin;
+
+/** A proxy of bytes, with the faults a network has. */
+const proxy = {
+  mode: 'pass',
+  pairs: new Set(),
+  sockets: 0,
+  listener: null,
+
+  async listen() {
+    this.listener = createServer((client) => this.take(client));
+    await new Promise((resolve) => void this.listener.listen(Number(PROXY), 'localhost', resolve));
+  },
+
+  take(client) {
+    client.on('error', () => client.destroy());
+    if (this.mode === 'asleep') {
+      // As a platform's proxy answers while the machine behind it starts.
+      client.once('data', () => client.end('HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: 8\r\nConnection: close\r\n\r\nstarting'));
+      return;
+    }
+    const server = connect(Number(TARGET), 'localhost');
+    const pair = { client, server, stalled: false };
+    this.pairs.add(pair);
+    const pass = (from, to) => from.on('data', (data) => pair.stalled || to.write(data));
+    client.once('data', (data) => {
+      if (String(data).startsWith('GET /ws')) this.sockets += 1;
+    });
+    pass(client, server);
+    pass(server, client);
+    for (const [end, far] of [[client, server], [server, client]]) {
+      end.on('close', () => {
+        this.pairs.delete(pair);
+        // Who is behind a stalled line hears of nothing.
+        if (!pair.stalled) far.destroy();
+      });
+      end.on('error', () => end.destroy());
+    }
+  },
+
+  /** What is open now carries nothing more and says nothing; what comes later works. */
+  stall() {
+    for (const pair of this.pairs) pair.stalled = true;
+  },
+
+  reset() {
+    for (const { client, server } of this.pairs) {
+      client.resetAndDestroy();
+      server.destroy();
+    }
+    this.pairs.clear();
+  },
+
+  async refuse() {
+    const closed = new Promise((resolve) => void this.listener.close(resolve));
+    this.reset();
+    await closed;
+  },
+};
+await proxy.listen();
+
+let page;
+let session;
+
+/** What the page shows of the login's output, in order. */
+const shown = () => page.$$eval(`${id('log')} .line`, (lines) => lines.map((line) => line.textContent.trimEnd()));
+const printed = async () => (await ask('session', { session })).lines.map((line) => line.text.trimEnd());
+const same = async () => JSON.stringify(await shown()) === JSON.stringify(await printed());
+
+/** As a phone that was in a pocket: headless browsers are never hidden, so the page is told. */
+function wake() {
+  return page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'visible' });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+}
+
+/** A pasted text that cannot be a code: claude says so, in new lines, and asks again. */
+async function moreLines(times) {
+  for (let time = 0; time < times; time += 1) {
+    const before = (await printed()).length;
+    const status = await ask('input', { session, text: `abcdef${time}` });
+    assert.ok(status === 200, `input: ${status}`);
+    await until('claude says something', async () => (await printed()).length > before, 5_000);
+  }
+}
+
+await suite({
+  async 'a sign-in is on the screen, with its output'(browser) {
+    page = await open(browser);
+    await page.goto(LINK);
+    await live(page);
+    session = (await ask('connect', { provider: 'claude' })).sessionId;
+    await page.goto(`${base}/providers/claude/connect`);
+    await live(page);
+    await page.waitForSelector(`${id('paste-input')}:enabled`);
+    await page.click(id('log-toggle'));
+    await until('the same lines', same, 5_000);
+  },
+
+  async 'after sleep, what was missed is there within 4 s, none lost and none twice'() {
+    await page.fill(id('paste-input'), 'half typed');
+    proxy.stall();
+    await moreLines(5);
+    // The socket is dead, and nothing has said so: the page knows none of it. (The control of this check.)
+    assert.ok(!(await same()), 'the lines came through a line that is cut');
+    assert.equal(await phase(page), 'live');
+    await wake();
+    const took = await until('the missed lines', same, 4_000);
+    console.error(`        caught up after ${Math.round(took)} ms`);
+    await live(page);
+    assert.equal(await page.inputValue(id('paste-input')), 'half typed');
+    const lines = await shown();
+    assert.equal(lines.filter((line) => line.includes('look like the full code')).length, 5);
+  },
+
+  async 'a line that dies silently is noticed within 25 s and heals without a tap'() {
+    const before = proxy.sockets;
+    proxy.stall();
+    await moreLines(1);
+    const took = await until('it is noticed', async () => (await phase(page)) !== 'live' || proxy.sockets > before, 25_000);
+    console.error(`        noticed after ${(took / 1000).toFixed(1)} s`);
+    await live(page);
+    await until('the same lines', same, 4_000);
+  },
+
+  async 'cut connections are back within 2 s'() {
+    for (let time = 0; time < 3; time += 1) {
+      const before = proxy.sockets;
+      proxy.reset();
+      await until('a new socket', () => proxy.sockets > before, 2_000);
+      await live(page, 2_000);
+      await moreLines(1);
+      await until('the same lines', same, 4_000);
+    }
+  },
+
+  async 'a Room that is not there is asked in moderation, said to be away, and found at once when it is back'() {
+    const tries = [];
+    const count = (socket) => tries.push([performance.now(), socket.url()]);
+    page.on('websocket', count);
+    await proxy.refuse();
+    await page.waitForSelector(`${id('link-chip')}[data-phase=reconnecting]`);
+    await until('the age of what is shown', async () => /data \d+\s?s old/u.test(await page.textContent(id('link-chip'))), 3_000);
+    await page.waitForSelector(`${id('link-chip')}[data-phase=offline]`, { timeout: 10_000 });
+    // Someone who looks at it again and again.
+    for (let time = 0; time < 30; time += 1) {
+      await wake();
+      await new Promise((resolve) => void setTimeout(resolve, 100));
+    }
+    for (const [start] of tries) {
+      const near = tries.filter(([at]) => at >= start && at < start + 10_000).length;
+      assert.ok(near <= 8, `${near} tries in 10 s`);
+    }
+    assert.ok(tries.length >= 2, `${tries.length} tries`);
+    page.off('websocket', count);
+    await proxy.listen();
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await live(page, 11_000);
+    assert.equal(await page.inputValue(id('paste-input')), 'half typed');
+    await until('the same lines', same, 4_000);
+  },
+
+  async 'a machine that sleeps is woken, with progress and without an error'() {
+    proxy.mode = 'asleep';
+    proxy.reset();
+    await page.waitForSelector(`${id('link-chip')}[data-phase=asleep]`, { timeout: 10_000 });
+    assert.match(await page.textContent(id('link-chip')), /Room asleep/u);
+    await page.waitForSelector(`${id('waking')} progress`);
+    await page.click(id('tab-activity'));
+    const at = Number(await page.getAttribute(`${id('waking')} progress`, 'value'));
+    await until('progress', async () => Number(await page.getAttribute(`${id('waking')} progress`, 'value')) > at, 5_000);
+    assert.equal(await page.locator('.note.bad').count(), 0, 'no error is shown');
+    proxy.mode = 'pass';
+    await live(page, 5_000);
+    await page.waitForSelector('[data-testid=activity] li');
+    assert.equal(await page.locator(id('waking')).count(), 0);
+  },
+
+  async 'an ended sign-in ends the tries, and keeps the address'() {
+    assert.equal(await ask('revoke'), 200);
+    await page.waitForSelector(`${id('link-chip')}[data-phase=signed_out]`);
+    const before = proxy.sockets;
+    await wake();
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await page.waitForSelector(id('connect-page'));
+    await new Promise((resolve) => void setTimeout(resolve, 3_000));
+    assert.equal(proxy.sockets, before);
+    assert.equal(new URL(page.url()).pathname, '/activity');
+  },
+});

@@ -1,0 +1,136 @@
+// A second build arrives under an open page: offered, taken on a tap with one reload, and refused nothing
+// it had meanwhile. The second build is a true one, of the same sources with one word changed.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ask, controlled, id, LINK, live, open, suite, until } from './stage.mjs';
+
+const base = new URL(LINK).origin;
+const room = new URL('..', import.meta.url).pathname;
+const work = mkdtempSync(join(tmpdir(), 'room-ui-'));
+const dist = join(work, 'dist');
+const WORD = 'Settings of the second build';
+process.on('exit', () => rmSync(work, { recursive: true, force: true }));
+
+function secondBuild() {
+  for (const name of ['src', 'public', 'scripts', 'index.html', 'package.json', 'tsconfig.json', 'vite.config.ts']) {
+    cpSync(join(room, name), join(work, name), { recursive: true });
+  }
+  symlinkSync(join(room, 'node_modules'), join(work, 'node_modules'));
+  const words = join(work, 'src/text/en/more.ts');
+  const text = readFileSync(words, 'utf8');
+  const changed = text.replace("    title: 'Settings',", `    title: '${WORD}',`);
+  assert.notEqual(changed, text);
+  writeFileSync(words, changed);
+  const options = { cwd: work, env: { ...process.env, UI_OUT_DIR: dist }, stdio: ['ignore', 'ignore', 'inherit'] };
+  execFileSync('npm', ['run', '--silent', 'build'], options);
+  return JSON.parse(readFileSync(join(dist, 'build.json'), 'utf8')).build;
+}
+
+const builtAs = (target) => target.getAttribute('meta[name=room-build]', 'content');
+const caches = (target) => target.evaluate(() => globalThis.caches.keys());
+/** How often the page was loaded since the count began. */
+function loads(target) {
+  const count = { value: 0 };
+  target.on('domcontentloaded', () => {
+    count.value += 1;
+  });
+  return count;
+}
+
+let page;
+let other;
+let first;
+let second;
+let counted;
+let untouched;
+
+await suite({
+  async 'two pages of the first build are open, one with something half typed'(browser) {
+    page = await open(browser);
+    await page.goto(LINK);
+    await live(page);
+    await controlled(page);
+    first = await builtAs(page);
+    assert.deepEqual(await caches(page), [`room-${first}`]);
+    other = await page.context().newPage();
+    await other.goto(`${base}/providers/claude/connect`);
+    await live(other);
+    counted = loads(page);
+    untouched = loads(other);
+  },
+
+  async 'control: a Room that returns as it was offers nothing'() {
+    await ask('stop');
+    await page.waitForSelector(`${id('link-chip')}:not([data-phase=live])`);
+    await ask('start');
+    await live(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    assert.equal(await page.locator(id('update')).count(), 0);
+    const waiting = await page.evaluate(async () => (await navigator.serviceWorker.getRegistration()).waiting);
+    assert.equal(waiting, null);
+  },
+
+  async 'the next build is offered within 5 s of coming back'() {
+    second = secondBuild();
+    assert.notEqual(second, first);
+    await ask('stop');
+    await page.waitForSelector(`${id('link-chip')}:not([data-phase=live])`);
+    await ask('start', { set: { DASHBOARD_OF_A_TEST: dist } });
+    await live(page);
+    const took = await until('the offer', () => page.locator(id('update')).count(), 5_000);
+    console.error(`        offered after ${Math.round(took)} ms`);
+    assert.deepEqual([counted.value, untouched.value], [0, 0], 'no page loads itself anew');
+    assert.equal(await builtAs(page), first);
+  },
+
+  async 'until then the old parts are there, though the Room has them no more'() {
+    const kept = await page.evaluate(async (name) => {
+      const requests = await (await globalThis.caches.open(name)).keys();
+      return requests.map((request) => new URL(request.url).pathname).filter((path) => path.startsWith('/assets/'));
+    }, `room-${first}`);
+    const gone = [];
+    for (const path of kept) if ((await fetch(base + path)).status === 404) gone.push(path);
+    assert.ok(gone.length > 0, 'the builds differ in their parts');
+    for (const path of gone) assert.equal(await page.evaluate((address) => fetch(address).then((one) => one.status), path), 200, path);
+    await page.click(id('tab-settings'));
+    assert.equal(await page.textContent('h1'), 'Settings');
+  },
+
+  async 'no offer disturbs a sign-in'() {
+    await other.bringToFront();
+    await live(other);
+    assert.equal(await other.locator(id('update')).count(), 0);
+    await page.bringToFront();
+  },
+
+  async 'a tap brings the new build with one reload, and the old one is gone'() {
+    await page.click(`${id('update')} button`);
+    await page.waitForFunction((build) => document.querySelector('meta[name=room-build]')?.content === build, second);
+    await live(page);
+    await page.waitForSelector('h1');
+    assert.equal(await page.textContent('h1'), WORD, 'on the page where one was');
+    await until('the old build goes', async () => (await caches(page)).join() === `room-${second}`, 5_000);
+    assert.equal(counted.value, 1);
+    assert.equal(await page.locator(id('update')).count(), 0);
+    assert.equal(untouched.value, 0, 'the other page goes on as it is');
+    await other.close();
+  },
+
+  async 'told to keep nothing, browsers forget the page'() {
+    await ask('stop');
+    await ask('start', { set: { ROOM_SERVICE_WORKER: 'off' } });
+    await live(page);
+    // Any visit asks for the worker again, and is given the one that ends it.
+    await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.update());
+    const over = () =>
+      page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length === 0 && (await globalThis.caches.keys()).length === 0);
+    await until('forgotten', over, 10_000);
+    const answer = await page.reload();
+    assert.ok(!answer.fromServiceWorker());
+    await live(page);
+  },
+});
