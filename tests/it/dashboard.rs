@@ -89,6 +89,7 @@ async fn attend(mut house: House, mut person: Person) {
             "play" => {
                 let scenario = match text("scenario").as_str() {
                     "flood" => Scenario::Flood,
+                    "drip" => Scenario::Drip,
                     other => panic!("no scenario {other:?}"),
                 };
                 house.room.control.play(&text("provider"), &scenario);

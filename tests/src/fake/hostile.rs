@@ -16,6 +16,9 @@ const LINGER: &str = "__linger";
 
 const FLOOD_LINES: usize = 20_000;
 const CHAT: Duration = Duration::from_millis(20);
+/// For a network that is cut at any moment.
+const DRIP_LINES: usize = 400;
+const DRIP_PAUSE: Duration = Duration::from_millis(150);
 const NO_NEWLINE_BYTES: usize = 150_000_000;
 
 /// Each of these has been somebody's incident.
@@ -102,6 +105,13 @@ pub(super) fn play(world: &World, program: &str) -> Then {
                 number += 1;
                 tty::write(&format!("line {number:06} of a long talk\n"));
                 std::thread::sleep(CHAT);
+            }
+            Then::GoOn
+        }
+        Scenario::Drip => {
+            for n in 1..=DRIP_LINES {
+                tty::write(&format!("line {n:05} of a drip\r\n"));
+                std::thread::sleep(DRIP_PAUSE);
             }
             Then::GoOn
         }

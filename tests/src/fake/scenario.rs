@@ -28,6 +28,8 @@ pub enum Scenario {
     LateFlood,
     /// A numbered line every few milliseconds until the person decides, then as normal.
     Chatty,
+    /// A numbered line every 150 ms, 400 of them, then as normal.
+    Drip,
     /// 150 MB without a line's end, then as normal.
     NoNewline,
     /// Escape sequences, right-to-left marks, markup and false links, then as normal.
@@ -67,6 +69,7 @@ const WORDS: [(&str, Scenario); 22] = [
     ("flood", Scenario::Flood),
     ("late-flood", Scenario::LateFlood),
     ("chatty", Scenario::Chatty),
+    ("drip", Scenario::Drip),
     ("nonl", Scenario::NoNewline),
     ("escapes", Scenario::Escapes),
     ("unknown-question", Scenario::UnknownQuestion),

@@ -1,0 +1,317 @@
+// Every page of the dashboard, for everyone: read aloud and by keyboard, in light, dark and forced colours,
+// from 320 px to a wide desk, on its side, with large text, without motion, in both languages; under the
+// policy of the real server. MODE is `local` or `cloud`.
+
+import assert from 'node:assert/strict';
+import { AxeBuilder } from '@axe-core/playwright';
+import { ask, controlled, DESK, id, LINK, live, open, problems, suite, until, watch } from './stage.mjs';
+
+const base = new URL(LINK).origin;
+const CLOUD = process.env.MODE === 'cloud';
+const THEMES = [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['forced colours', { colorScheme: 'dark', forcedColors: 'active' }],
+];
+const SIZES = [[320, 640], [390, 844], [768, 1024], [1024, 768], [1440, 900], [844, 390]];
+const ROUTES = ['/', '/providers', '/providers/codex/connect', '/providers/claude/connect', '/access', '/activity', '/settings', '/nowhere'];
+
+/** Each page as it is when nothing more is on its way. */
+async function visit(page, route) {
+  await page.evaluate((path) => {
+    history.pushState(null, '', path);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, route);
+  await settled(page);
+}
+
+async function settled(page) {
+  await page.waitForSelector('h1');
+  await page.waitForFunction(() => document.querySelector('.skeleton') === null);
+  await page.waitForLoadState('networkidle');
+}
+
+async function axe(page, where, into) {
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
+  for (const { id: rule, nodes } of violations) into.push(`${where}: ${rule}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+}
+
+/** Everything on the page that does not fit, or that a finger would miss. */
+function measure() {
+  const found = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways (${root.scrollWidth} of ${root.clientWidth})`);
+  for (const node of document.querySelectorAll('a, button, input, select, summary, textarea')) {
+    const box = node.getBoundingClientRect();
+    const style = getComputedStyle(node);
+    const inline = node.tagName === 'A' && style.display === 'inline';
+    if (box.width === 0 || inline || node.classList.contains('skip')) continue;
+    const name = `${node.tagName} "${node.textContent.slice(0, 30)}" ${Math.round(box.width)}x${Math.round(box.height)}`;
+    // Of a small box that ticks, its label is the target.
+    const label = node.labels?.[0]?.getBoundingClientRect();
+    const [width, height] = [Math.max(box.width, label?.width ?? 0), Math.max(box.height, label?.height ?? 0)];
+    if (width < 43.5 || height < 43.5) found.push(`small target ${name}`);
+    if (box.left < -0.5 || box.right > root.clientWidth + 0.5) found.push(`cut target ${name}`);
+    if (/^(?:INPUT|TEXTAREA|SELECT)$/u.test(node.tagName) && parseFloat(style.fontSize) < 16) found.push(`small text in ${name}`);
+  }
+  return found;
+}
+
+let page;
+
+await suite({
+  async 'a person is signed in, and two sign-ins to providers are under way'(browser) {
+    page = await open(browser, { reducedMotion: 'reduce' });
+    await page.goto(LINK);
+    await live(page);
+    for (const provider of ['codex', 'claude']) {
+      const { sessionId } = await ask('connect', { provider });
+      const ready = (view) => view.deviceCode !== null || view.verificationUrl !== null;
+      await until(`${provider} shows its way`, async () => ready(await ask('session', { session: sessionId })), 20_000);
+    }
+  },
+
+  async 'axe finds nothing on any page, in light, dark and forced colours'() {
+    const found = [];
+    for (const [name, look] of THEMES) {
+      await page.emulateMedia(look);
+      for (const route of ROUTES) {
+        await visit(page, route);
+        for (const fold of await page.$$('details:not([open]) > summary')) await fold.click();
+        await axe(page, `${name} ${route}`, found);
+      }
+    }
+    await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' });
+    assert.deepEqual(found, []);
+  },
+
+  async 'control: axe finds what is hard to see or has no name'() {
+    await visit(page, '/settings');
+    await page.evaluate(() => {
+      document.querySelector('h1').style.color = '#bbb';
+      document.querySelector('main').append(document.createElement('button'));
+    });
+    const found = [];
+    await axe(page, 'broken', found);
+    assert.ok(found.some((one) => one.includes('color-contrast')) && found.some((one) => one.includes('button-name')), String(found));
+  },
+
+  async 'nothing scrolls sideways and every target is as large as a finger, on every size, on its side, in German'() {
+    const found = [];
+    for (const language of ['en', 'de']) {
+      await visit(page, '/settings');
+      await page.click(`${id(`language-${language}`)}`);
+      await page.waitForFunction((lang) => document.documentElement.lang === lang, language);
+      for (const [width, height] of SIZES) {
+        await page.setViewportSize({ width, height });
+        for (const route of ROUTES) {
+          await visit(page, route);
+          for (const fault of await page.evaluate(measure)) found.push(`${language} ${width}x${height} ${route}: ${fault}`);
+        }
+      }
+    }
+    await visit(page, '/settings');
+    await page.click(id('language-en'));
+    assert.deepEqual(found, []);
+  },
+
+  async 'control: what is too wide or too small is found'() {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await visit(page, '/settings');
+    await page.evaluate(() => {
+      const wide = document.createElement('p');
+      wide.style.width = '700px';
+      const small = document.createElement('button');
+      small.style.cssText = 'width: 20px; height: 20px; padding: 0';
+      document.querySelector('main').append(wide, small);
+    });
+    const found = await page.evaluate(measure);
+    assert.ok(found.some((one) => one.startsWith('scrolls')) && found.some((one) => one.startsWith('small target')), String(found));
+  },
+
+  async 'text twice as large stays on the page'() {
+    const found = [];
+    for (const width of [320, 390, 1024]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const route of ROUTES) {
+        await visit(page, route);
+        const small = await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('h1')).fontSize));
+        await page.evaluate(() => {
+          document.documentElement.style.fontSize = '200%';
+        });
+        const large = await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('h1')).fontSize));
+        assert.equal(large, 2 * small, `${route}: the text follows`);
+        for (const fault of await page.evaluate(measure)) found.push(`${width} ${route}: ${fault}`);
+        await page.evaluate(() => {
+          document.documentElement.style.fontSize = '';
+        });
+      }
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.deepEqual(found, []);
+  },
+
+  async 'the bars leave a phone’s edges free'() {
+    const session = await page.context().newCDPSession(page);
+    const pads = () =>
+      page.evaluate(() => {
+        const pad = (name, side) => parseFloat(getComputedStyle(document.querySelector(name))[side]);
+        return [pad('.top', 'paddingTop'), pad('.tabs', 'paddingBottom'), pad('.content', 'paddingLeft')];
+      });
+    assert.deepEqual(await pads(), [0, 0, 16]);
+    await session.send('Emulation.setSafeAreaInsetsOverride', { insets: { top: 59, bottom: 34, left: 44, right: 44 } });
+    assert.deepEqual(await pads(), [59, 34, 60]);
+    await session.send('Emulation.setSafeAreaInsetsOverride', { insets: {} });
+  },
+
+  async 'by keyboard: the first stop leads past the bars, each page’s heading has the focus, and it is seen'() {
+    await visit(page, '/');
+    await page.reload();
+    await live(page);
+    await settled(page);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+    assert.ok(await page.evaluate(() => document.activeElement.getBoundingClientRect().top >= 0), 'it comes into sight');
+    await page.keyboard.press('Enter');
+    for (const tab of ['providers', 'access', 'activity', 'settings', 'overview']) {
+      await page.focus(id(`tab-${tab}`));
+      await page.keyboard.press('Enter');
+      await until(`the heading of ${tab}`, () => page.evaluate(() => document.activeElement.tagName === 'H1'), 5_000);
+      assert.equal(await page.locator('h1').count(), 1);
+      assert.equal(await page.getAttribute(`${id(`tab-${tab}`)}`, 'aria-current'), 'page');
+      const title = await page.title();
+      assert.ok(title.startsWith(await page.textContent('h1')), title);
+    }
+    // Every stop on the way is visible and shows that it is one.
+    for (let stop = 0; stop < 12; stop += 1) {
+      await page.keyboard.press('Tab');
+      const seen = await page.evaluate(() => {
+        const node = document.activeElement;
+        if (node === document.body) return true;
+        // A choice that is drawn by what stands beside it shows it there.
+        const shown = node.matches('.segments input') ? node.nextElementSibling : node;
+        return parseFloat(getComputedStyle(shown).outlineWidth) >= 2 || node.tagName === 'H1';
+      });
+      assert.ok(seen, await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200)));
+    }
+  },
+
+  async 'the state of the line is announced once, and not by colour alone'() {
+    await page.evaluate(() => {
+      globalThis.said = [];
+      const watcher = new MutationObserver(() => globalThis.said.push(document.querySelector('[data-testid=said]').textContent));
+      watcher.observe(document.querySelector('[data-testid=said]'), { childList: true, characterData: true, subtree: true });
+    });
+    await page.context().setOffline(true);
+    // A Room on this very machine is there without a network.
+    if (CLOUD) {
+      await page.waitForSelector(`${id('link-chip')}[data-phase=offline]`);
+      assert.match(await page.textContent(id('link-chip')), /Offline/u);
+      await until('it is said', () => page.evaluate(() => globalThis.said.length > 0), 2_000);
+      assert.deepEqual(await page.evaluate(() => globalThis.said), ['Offline']);
+      assert.equal(await page.locator(`${id('link-chip')} svg path`).count(), 1, 'a triangle');
+    }
+    await page.context().setOffline(false);
+    await live(page);
+    assert.equal(await page.locator(`${id('link-chip')} svg circle`).count(), 1, 'a dot');
+    assert.equal(await page.locator('[role=status]').count(), 1);
+  },
+
+  async 'nothing moves for those who want no motion'() {
+    await visit(page, '/providers/codex/connect');
+    assert.equal(await page.evaluate(() => document.getAnimations().filter((one) => one.playState === 'running').length), 0);
+    await page.emulateMedia({ reducedMotion: 'no-preference' });
+    await until('control: else the current step pulses', () => page.evaluate(() => document.getAnimations().length > 0), 5_000);
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+  },
+
+  async 'German is spoken everywhere, with its dates, and kept'() {
+    await visit(page, '/settings');
+    await page.click(id('language-de'));
+    await page.waitForFunction(() => document.querySelector('h1').textContent === 'Optionen');
+    await page.reload();
+    await live(page);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
+    assert.match(await page.textContent(id('link-chip')), /Verbunden/u);
+    // What English would leave on these pages.
+    const english = /\b(?:the|your|sign|with|and|is|not|this|Settings|Overview|Providers|Access|Activity)\b/u;
+    for (const route of ['/', '/settings', '/activity', '/nowhere']) {
+      await visit(page, route);
+      const text = await page.evaluate(() => {
+        const copy = document.querySelector('#app').cloneNode(true);
+        for (const node of copy.querySelectorAll('.mono, code, [lang=en], dd')) node.remove();
+        return copy.textContent;
+      });
+      assert.doesNotMatch(text, english, route);
+    }
+    await page.click(id('tab-settings'));
+    await page.click(id('language-en'));
+    await page.waitForFunction(() => document.querySelector('h1').textContent === 'Settings');
+  },
+
+  async 'a browser in German is spoken to in German from its first word'(browser) {
+    const german = await open(browser, { locale: 'de-AT' });
+    await german.goto(base);
+    await german.waitForSelector(id('connect-page'));
+    assert.equal(await german.evaluate(() => document.documentElement.lang), 'de');
+    await settled(german);
+    const found = [];
+    for (const [name, look] of THEMES) {
+      await german.emulateMedia(look);
+      await axe(german, `signed out, ${name}`, found);
+    }
+    for (const [width, height] of SIZES) {
+      await german.setViewportSize({ width, height });
+      for (const fault of await german.evaluate(measure)) found.push(`signed out, ${width}x${height}: ${fault}`);
+    }
+    assert.deepEqual(found, []);
+    await german.context().close();
+  },
+
+  async 'the installed app of someone not signed in asks to be paired'(browser) {
+    if (!CLOUD) return;
+    const app = await open(browser);
+    const session = await app.context().newCDPSession(app);
+    await session.send('Emulation.setEmulatedMedia', { features: [{ name: 'display-mode', value: 'standalone' }] });
+    await app.goto(base);
+    await app.waitForSelector(id('pair-form'));
+    assert.equal(await app.textContent('h1'), 'Pair this device');
+    const tops = await app.evaluate(() => {
+      const top = (name) => document.querySelector(`[data-testid=${name}]`)?.getBoundingClientRect().top ?? 1e6;
+      return [top('pair-form'), top('launch')];
+    });
+    assert.ok(tops[0] < tops[1], 'the field comes first');
+    assert.equal(await app.locator('.mark.bad').count(), 0, 'and no error');
+    await app.context().close();
+  },
+
+  async 'the policy holds on every page, and the worker keeps to it too'() {
+    await controlled(page);
+    await page.setViewportSize(DESK.viewport);
+    for (const route of ROUTES) {
+      await page.goto(base + route);
+      await live(page);
+      await settled(page);
+    }
+    assert.deepEqual(problems, []);
+  },
+
+  async 'control: a script in the page, and one made of text, are refused and heard'(browser) {
+    const heard = [];
+    const context = await browser.newContext({ serviceWorkers: 'block' });
+    const other = await context.newPage();
+    watch(other, heard);
+    await other.route(`${base}/`, async (route) => {
+      const response = await route.fetch();
+      const inline = '<script>globalThis.inline = true</script><script type="module" src="/assets/probe.js"></script></body>';
+      await route.fulfill({ response, body: (await response.text()).replace('</body>', inline) });
+    });
+    const probe = "try { eval('1'); globalThis.evil = true } catch {}\ntry { document.body.innerHTML = '<b>x</b>'; globalThis.markup = true } catch {}";
+    await other.route('**/assets/probe.js', (route) => route.fulfill({ contentType: 'text/javascript', body: probe }));
+    await other.goto(`${base}/`);
+    await other.waitForSelector(id('connect-page'));
+    assert.deepEqual(await other.evaluate(() => [globalThis.inline, globalThis.evil, globalThis.markup]), [null, null, null].map(() => undefined));
+    assert.ok(heard.some((text) => text.includes('inline')) && heard.some((text) => /TrustedHTML|Trusted Type/u.test(text)), String(heard));
+    await context.close();
+  },
+});

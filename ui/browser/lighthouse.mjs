@@ -1,0 +1,63 @@
+// A fifth opinion: Lighthouse 11, the last with a category for apps, on the page as a signed-in person sees
+// it. Scores and named audits count; a gatherer of it that fails on this Chromium is no finding.
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import lighthouse from 'lighthouse';
+import desktop from 'lighthouse/core/config/desktop-config.js';
+import { LINK, live, openRemembering, suite } from './stage.mjs';
+
+const base = new URL(LINK).origin;
+const GOALS = { performance: 95, accessibility: 95, 'best-practices': 95, pwa: 100 };
+const AUDITS = ['installable-manifest', 'splash-screen', 'themed-omnibox', 'maskable-icon', 'viewport', 'content-width', 'errors-in-console'];
+
+const port = await new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port: free } = probe.address();
+    probe.close(() => resolve(free));
+  });
+});
+
+async function scores(path, config, extra = {}) {
+  const flags = { port, output: 'json', logLevel: 'error', onlyCategories: Object.keys(GOALS), disableStorageReset: true, ...extra };
+  const { lhr } = await lighthouse(base + path, flags, config);
+  const found = Object.fromEntries(Object.entries(lhr.categories).map(([name, { score }]) => [name, Math.round((score ?? 0) * 100)]));
+  return { found, audits: lhr.audits };
+}
+
+function check(what, { found, audits }) {
+  console.error(`        ${what}: ${JSON.stringify(found)}`);
+  for (const [name, goal] of Object.entries(GOALS)) {
+    const low = Object.values(audits).filter((audit) => audit.score !== null && audit.score < 0.9 && audit.scoreDisplayMode !== 'informative');
+    assert.ok(found[name] >= goal, `${what}: ${name} ${found[name]}: ${low.map((audit) => audit.id).join(', ')}`);
+  }
+  for (const name of AUDITS) assert.equal(audits[name].score, 1, `${what}: ${name}`);
+}
+
+let page;
+
+await suite({
+  async 'a person is signed in'() {
+    page = await openRemembering({ args: [`--remote-debugging-port=${port}`] });
+    await page.goto(LINK);
+    await live(page);
+  },
+
+  async 'on a slow phone'() {
+    check('overview on a phone', await scores('/'));
+  },
+
+  async 'at a desk'() {
+    check('providers at a desk', await scores('/providers', desktop));
+  },
+
+  async 'control: a page that is no app, says nothing of its language and throws, is told apart'() {
+    await page.context().route(`${base}/settings`, async (route) => {
+      const body = '<!doctype html><title>x</title><body style="color:#bbb">Nothing much<script>throw new Error("x")</script><img src="/none.png">';
+      await route.fulfill({ contentType: 'text/html', body });
+    });
+    const { found } = await scores('/settings', undefined, { disableStorageReset: true });
+    assert.ok(found.pwa < GOALS.pwa && found.accessibility < GOALS.accessibility, JSON.stringify(found));
+    await page.context().close();
+  },
+});
