@@ -192,7 +192,7 @@ await suite({
         const shown = node.matches('.segments input') ? node.nextElementSibling : node;
         return parseFloat(getComputedStyle(shown).outlineWidth) >= 2 || node.tagName === 'H1';
       });
-      assert.ok(seen, await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200)));
+      assert.ok(seen, await page.evaluate(() => document.activeElement.className));
     }
   },
 

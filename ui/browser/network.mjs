@@ -38,9 +38,10 @@ const proxy = {
     pass(server, client);
     for (const [end, far] of [[client, server], [server, client]]) {
       end.on('close', () => {
-        this.pairs.delete(pair);
         // Who is behind a stalled line hears of nothing.
-        if (!pair.stalled) far.destroy();
+        if (pair.stalled) return;
+        this.pairs.delete(pair);
+        far.destroy();
       });
       end.on('error', () => end.destroy());
     }

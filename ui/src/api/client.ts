@@ -70,6 +70,11 @@ export interface ClientOptions {
 
 /** A cancel answers within 5 s and a disconnect may ask the vendor, so this is the longest of them. */
 const TIMEOUT_MS = 30_000;
+/**
+ * What stands between a socket and its opening: on a connection that has silently died it would never
+ * answer, and given up it takes that connection with it.
+ */
+const LINK_TIMEOUT_MS = 3_000;
 
 export const NO_PROBLEM: wire.Problem = { code: null, title: null, detail: null };
 
@@ -80,8 +85,8 @@ interface Extra {
   as?: Credential | null;
   /** The answer is text, and stays so. */
   raw?: true;
-  /** Not again while the Room starts. */
-  once?: boolean;
+  /** Asked by the live link, which asks again by itself: in a short time, and once. */
+  quick?: boolean;
 }
 
 export type Client = ReturnType<typeof createClient>;
@@ -95,7 +100,7 @@ export function createClient(options: ClientOptions) {
         return await attempt(method, path, extra);
       } catch (error) {
         const asleep = error instanceof ApiError && error.asleep;
-        if (!asleep || method !== 'GET' || extra.once || !(await options.again?.())) throw error;
+        if (!asleep || method !== 'GET' || extra.quick || !(await options.again?.())) throw error;
       }
     }
   }
@@ -114,7 +119,7 @@ export function createClient(options: ClientOptions) {
     let raw: string;
     try {
       const body = extra.body === undefined ? {} : { body: JSON.stringify(extra.body) };
-      answer = await options.fetch(path, { method, headers, timeoutMs: TIMEOUT_MS, ...body });
+      answer = await options.fetch(path, { method, headers, timeoutMs: extra.quick ? LINK_TIMEOUT_MS : TIMEOUT_MS, ...body });
       raw = await answer.text();
     } catch {
       options.onAnswer?.(false);
@@ -170,8 +175,8 @@ export function createClient(options: ClientOptions) {
       return token;
     },
 
-    async verify(once = false): Promise<wire.Verified> {
-      return wire.readVerified(await send('GET', '/api/auth/verify', { once }));
+    async verify(quick = false): Promise<wire.Verified> {
+      return wire.readVerified(await send('GET', '/api/auth/verify', { quick }));
     },
 
     async signOut(): Promise<void> {
@@ -179,7 +184,7 @@ export function createClient(options: ClientOptions) {
     },
 
     async ticket(): Promise<string> {
-      const ticket = wire.fields(await post('/api/auth/ws-ticket'))['ticket'];
+      const ticket = wire.fields(await send('POST', '/api/auth/ws-ticket', { body: {}, quick: true }))['ticket'];
       if (typeof ticket !== 'string' || ticket === '') throw new ApiError('unexpected', 200, NO_PROBLEM);
       return ticket;
     },
