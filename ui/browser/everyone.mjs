@@ -121,6 +121,7 @@ await suite({
     await page.evaluate(() => {
       const wide = document.createElement('p');
       wide.style.width = '700px';
+      wide.textContent = 'wide';
       const small = document.createElement('button');
       small.style.cssText = 'width: 20px; height: 20px; padding: 0';
       document.querySelector('main').append(wide, small);
