@@ -83,8 +83,12 @@ function LinkChip() {
   const tone = TONES[phase] ?? 'wait';
   const word = (t.link as Partial<Record<LinkPhase, string>>)[phase] ?? t.link.reconnecting;
   useEffect(() => {
-    if (last.current !== '') say(word);
-    last.current = word;
+    // What passes in a moment is not worth a word.
+    const timer = setTimeout(() => {
+      if (last.current !== '' && last.current !== word) say(word);
+      last.current = word;
+    }, 500);
+    return () => clearTimeout(timer);
   }, [word]);
   return (
     <span class="chip" data-testid="link-chip" data-phase={phase}>
