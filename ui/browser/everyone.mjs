@@ -269,8 +269,8 @@ await suite({
   async 'the installed app of someone not signed in asks to be paired'(browser) {
     if (!CLOUD) return;
     const app = await open(browser);
-    const session = await app.context().newCDPSession(app);
-    await session.send('Emulation.setEmulatedMedia', { features: [{ name: 'display-mode', value: 'standalone' }] });
+    // As iOS says it.
+    await app.addInitScript(() => Object.defineProperty(navigator, 'standalone', { value: true }));
     await app.goto(base);
     await app.waitForSelector(id('pair-form'));
     assert.equal(await app.textContent('h1'), 'Pair this device');
