@@ -193,3 +193,11 @@ async fn lighthouse_finds_nothing_to_better() {
     let script = person(&house, &chromium, "lighthouse.mjs", DESKTOP, &[]);
     attend(house, script).await;
 }
+
+#[tokio::test]
+async fn other_engines_show_the_sign_in_screen() {
+    let Some(chromium) = chromium_for("other_engines_show_the_sign_in_screen") else { return };
+    let house = House::local().await;
+    let script = person(&house, &chromium, "engines.mjs", DESKTOP, &[]);
+    attend(house, script).await;
+}
