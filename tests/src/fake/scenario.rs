@@ -59,7 +59,7 @@ pub enum Scenario {
     HoldsPastes,
 }
 
-const WORDS: [(&str, Scenario); 22] = [
+const WORDS: [(&str, Scenario); 23] = [
     ("normal", Scenario::Normal),
     ("silent", Scenario::Silent),
     ("dies", Scenario::Dies),
