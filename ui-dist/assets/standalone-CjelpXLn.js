@@ -1,0 +1,1 @@
+function t(){return/iPhone|iPad/u.test(navigator.userAgent)||/Macintosh/u.test(navigator.userAgent)&&navigator.maxTouchPoints>1}function a(){return matchMedia("(display-mode: standalone)").matches||!0===navigator.standalone}export{a as n,t};
