@@ -108,13 +108,7 @@ pub(super) fn play(world: &World, program: &str) -> Then {
             }
             Then::GoOn
         }
-        Scenario::Drip => {
-            for n in 1..=DRIP_LINES {
-                tty::write(&format!("line {n:05} of a drip\r\n"));
-                std::thread::sleep(DRIP_PAUSE);
-            }
-            Then::GoOn
-        }
+        Scenario::Drip => drip(),
         Scenario::NoNewline => {
             let piece = "x".repeat(100_000);
             (0..NO_NEWLINE_BYTES / piece.len()).for_each(|_| tty::write(&piece));
@@ -164,6 +158,14 @@ pub(super) fn play(world: &World, program: &str) -> Then {
             Then::End(close_terminal().map_or_else(|_| ExitCode::FAILURE, |()| linger()))
         }
     }
+}
+
+fn drip() -> Then {
+    for n in 1..=DRIP_LINES {
+        tty::write(&format!("line {n:05} of a drip\r\n"));
+        std::thread::sleep(DRIP_PAUSE);
+    }
+    Then::GoOn
 }
 
 /// Whether `status` of this program never answers.
