@@ -1,5 +1,5 @@
 // The sign-in screen in the other two engines: Firefox, and WebKit, the nearest thing to Safari that runs here.
-// One that is not installed is named and left out.
+// Both must be installed: firefox-esr and webkit2gtk-driver.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -105,8 +105,8 @@ try {
     ['Firefox', existsSync(FIREFOX), firefox],
     ['WebKit', existsSync(DRIVER) && existsSync(MINIBROWSER), webkit],
   ]) {
-    if (there) console.error(`  ok    ${name}: ${await run()}`);
-    else console.error(`NOT RUN: ${name} is not installed`);
+    assert(there, `${name} is not installed`);
+    console.error(`  ok    ${name}: ${await run()}`);
   }
   await ask('done');
 } catch (error) {
