@@ -158,9 +158,11 @@ impl Outage {
         self.passed = passed;
     }
 
-    /// Makes the Room look at the endpoint now, as a token of a key it does not know does.
-    async fn look(&self) {
+    /// Makes the Room look at the endpoint, as a token of a key it does not know does. It has just
+    /// looked by itself, perhaps, and does not look again so soon: so some minutes pass first.
+    async fn look(&mut self) {
         let fetches = self.plane.fetches();
+        self.at(self.passed + 10 * MINUTE);
         let other = ControlPlane::start(INSTANCE).unwrap();
         let token = other.mint_at(&person(Role::Owner), self.clock.now());
         let answer = verify(&self.room.client, &token).await;
@@ -172,6 +174,7 @@ impl Outage {
     }
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
