@@ -74,7 +74,7 @@ pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
                 }
             }
         }
-        Err((code, detail)) => inner.apply(&live, Input::NotLaunched(code, detail)),
+        Err((code, detail)) => inner.apply(&live, Input::Broken(code, detail)),
     }
     let discarded = blocking(move || plan.discard()).await;
     if let Err(error) = discarded {

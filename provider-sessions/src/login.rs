@@ -27,8 +27,6 @@ pub(crate) enum Ending {
 pub(crate) enum Input {
     /// The program runs.
     Launched,
-    /// The program could not be started, or its home not be prepared.
-    NotLaunched(FailureCode, String),
     /// The scanner saw something.
     Seen(Event),
     /// The program has been quiet for a while and no link is there.
@@ -36,8 +34,7 @@ pub(crate) enum Input {
     /// It has come to that step.
     #[cfg_attr(not(feature = "install"), expect(dead_code, reason = "only installs say so"))]
     At(Step),
-    /// It cannot go on, for that reason.
-    #[cfg_attr(not(feature = "install"), expect(dead_code, reason = "only installs say so"))]
+    /// It cannot begin or go on, for that reason.
     Broken(FailureCode, String),
     /// What was pasted was taken and is being handed to the program.
     Pasted,
@@ -163,7 +160,7 @@ impl Login {
                     self.view.step = step;
                 }
             }
-            Input::NotLaunched(code, detail) | Input::Broken(code, detail) => {
+            Input::Broken(code, detail) => {
                 self.write(Stream::Room, vec![detail], now);
                 self.fail(code, provider, now);
             }

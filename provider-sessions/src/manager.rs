@@ -239,10 +239,7 @@ impl SessionManager {
             // Over for the person, but its processes may still be going.
             live.done().await;
         }
-        let program = inner.program(row).ok_or_else(|| SessionError::NotInstalled {
-            program: row.program.clone(),
-            command: row.install.command.clone(),
-        })?;
+        let program = inner.installed(row)?;
 
         let limits = inner.limits();
         let login = Login::new(row, &method, started_by, limits, Timestamp::now());
@@ -406,6 +403,14 @@ impl Inner {
     fn program(&self, row: &Provider) -> Option<PathBuf> {
         let path = self.variable("PATH").unwrap_or_default();
         find_program(&row.program, path.as_ref(), &[self.settings.data_dir.join("cli/bin")])
+    }
+
+    /// The same, or how to install it.
+    fn installed(&self, row: &Provider) -> Result<PathBuf, SessionError> {
+        self.program(row).ok_or_else(|| SessionError::NotInstalled {
+            program: row.program.clone(),
+            command: row.install.command.clone(),
+        })
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

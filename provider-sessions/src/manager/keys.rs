@@ -195,10 +195,7 @@ impl Inner {
         key: &SecretString,
         replace: bool,
     ) -> Result<(), SessionError> {
-        let program = self.program(row).ok_or_else(|| SessionError::NotInstalled {
-            program: row.program.clone(),
-            command: row.install.command.clone(),
-        })?;
+        let program = self.installed(row)?;
         let plan = match home::plan(&row.home, &self.folder(row), &self.mark, SessionId::random()) {
             Ok(plan) => plan,
             Err(_) if replace => Plan::InPlace,

@@ -29,10 +29,7 @@ impl Inner {
             live.end(Ending::Cancelled);
             live.done().await;
         }
-        let program = self.program(row).ok_or_else(|| SessionError::NotInstalled {
-            program: row.program.clone(),
-            command: row.install.command.clone(),
-        })?;
+        let program = self.installed(row)?;
         let folder = self.folder(row);
         let files: Vec<PathBuf> =
             row.home.credentials.iter().map(|file| folder.join(file)).collect();
