@@ -45,8 +45,8 @@ test('every field of a session is read', () => {
   });
   expect(view?.deadline).toBe(Date.parse('2026-11-20T12:15:00.250Z'));
   expect(view?.lines.map((line) => [line.id, line.stream])).toEqual([
-    ['4', 'terminal'],
-    ['5', 'room'],
+    [4, 'terminal'],
+    [5, 'room'],
   ]);
 });
 

@@ -7,7 +7,8 @@ export type SessionStatus = 'starting' | 'running' | 'completed' | 'failed' | 'c
 export type SessionStep = 'launching' | 'awaiting_approval' | 'awaiting_input' | 'storing' | 'verifying' | 'cancelling' | 'done';
 
 export interface Line {
-  id: string;
+  /** Rises with each line of the session, from one; a number that is left out is a line left out. */
+  id: number;
   stream: string;
   text: string;
 }
@@ -58,7 +59,7 @@ export function readLines(value: unknown): Line[] {
   return list(value).map((entry, index) => {
     const line = fields(entry);
     return {
-      id: String(line['id'] ?? index),
+      id: number(line['id']) ?? index + 1,
       stream: text(line['stream']) ?? '',
       text: typeof line['text'] === 'string' ? line['text'] : '',
     };

@@ -24,7 +24,7 @@ test('a session is read bare and wrapped', () => {
   const bare = login.readSession(VIEW);
   expect(bare).toEqual(login.readSession({ ok: true, session: VIEW }));
   expect(bare?.deadline).toBe(Date.parse('2026-11-20T10:15:00.000Z'));
-  expect(bare?.lines).toEqual([{ id: '7', stream: 'stdout', text: 'hello' }]);
+  expect(bare?.lines).toEqual([{ id: 7, stream: 'stdout', text: 'hello' }]);
 });
 
 test('what is missing or mistyped becomes neutral', () => {

@@ -26,7 +26,7 @@ function view(more: Record<string, unknown> = {}): SessionView {
   return read;
 }
 
-const line = (id: number) => ({ id: String(id), stream: 'stdout', text: `line ${id}` });
+const line = (id: number) => ({ id, stream: 'stdout', text: `line ${id}` });
 const event = (ids: number[], more = {}) => ({
   sessionId: 's1',
   lines: ids.map(line),
@@ -38,10 +38,27 @@ const event = (ids: number[], more = {}) => ({
 test('lines come once, in order, and the oldest go', () => {
   let login = withLines(begin(view(), false), event([1, 2]));
   login = withLines(login, event([2, 3]));
-  expect(login.view.lines.map((one) => one.id)).toEqual(['1', '2', '3']);
+  expect(login.view.lines.map((one) => one.id)).toEqual([1, 2, 3]);
   login = withLines(login, event(Array.from({ length: MAX_LINES }, (_, index) => index + 4)));
   expect(login.view.lines).toHaveLength(MAX_LINES);
   expect(login.view.droppedLines).toBe(3);
+});
+
+test('an answer that later lines have overtaken takes none of them away', () => {
+  const asked = view({ lines: [1, 2].map(line) });
+  const login = withLines(withLines(begin(view(), false), event([1, 2])), event([3, 4]));
+  const ids = (one: typeof login) => one.view.lines.map(({ id }) => id);
+  expect(ids(withView(login, asked))).toEqual([1, 2, 3, 4]);
+  // A change of state came before the lines: the view is old, its lines are news.
+  const ahead = withLines(withStatus(begin(view(), false), view({ step: 'storing', updatedAt: AT + 9 })), event([3]));
+  const whole = withView(ahead, asked);
+  expect(ids(whole)).toEqual([1, 2, 3]);
+  expect(whole.view.step).toBe('storing');
+});
+
+test('lines that the Room left out are counted by their numbers', () => {
+  const login = withLines(begin(view(), false), event([1, 2, 20_000]));
+  expect([login.view.lines.length, login.view.droppedLines]).toEqual([3, 19_997]);
 });
 
 test('a later code supersedes, and its absence does not erase', () => {

@@ -1,7 +1,7 @@
 // What a page knows of one sign-in, and how each message changes it. Pure, and safe to see a
 // message twice or late: an end is final, and an old view never replaces a newer one.
 
-import type { LinesEvent, SessionView } from '../api/wire-login';
+import type { Line, LinesEvent, SessionView } from '../api/wire-login';
 
 /** As many lines as the server keeps. */
 export const MAX_LINES = 500;
@@ -33,11 +33,12 @@ export function begin(view: SessionView, joined: boolean): Login {
   return { view, reached: reached(view, null), joined };
 }
 
-/** The whole view, lines included: from a snapshot or an HTTP answer. */
+/** The whole view, from a snapshot or an HTTP answer, which may have been overtaken by later lines. */
 export function withView(login: Login, view: SessionView): Login {
   if (view.sessionId !== login.view.sessionId) return begin(view, true);
-  if (outdated(login.view, view)) return login;
-  return { ...login, view: cap(view), reached: reached(view, login.reached) };
+  const read = gathered(login.view, view.lines);
+  if (!outdated(login.view, view)) return { ...login, view: { ...view, ...read }, reached: reached(view, login.reached) };
+  return read.lines === login.view.lines ? login : { ...login, view: { ...login.view, ...read } };
 }
 
 /** A change of state: a view that comes without its lines. */
@@ -49,25 +50,30 @@ export function withStatus(login: Login, view: SessionView): Login {
 
 export function withLines(login: Login, event: LinesEvent): Login {
   if (event.sessionId !== login.view.sessionId) return login;
-  const known = new Set(login.view.lines.map((line) => line.id));
-  const fresh = event.lines.filter((line) => !known.has(line.id));
   const { view } = login;
   return {
     ...login,
-    view: cap({
+    view: {
       ...view,
-      lines: [...view.lines, ...fresh],
+      ...gathered(view, event.lines),
       // A later, different code or address supersedes the first.
       deviceCode: event.deviceCode ?? view.deviceCode,
       verificationUrl: event.verificationUrl ?? view.verificationUrl,
-    }),
+    },
   };
 }
 
-function cap(view: SessionView): SessionView {
-  const over = view.lines.length - MAX_LINES;
-  if (over <= 0) return view;
-  return { ...view, lines: view.lines.slice(over), droppedLines: view.droppedLines + over };
+/**
+ * The lines of both, each once and in their order, the last ones. The Room numbers its lines from one, so
+ * that a number says how many came before it.
+ */
+function gathered({ lines, droppedLines }: SessionView, more: Line[]): Pick<SessionView, 'lines' | 'droppedLines'> {
+  const seen = new Set(lines.map((line) => line.id));
+  const fresh = more.filter((line) => !seen.has(line.id));
+  if (fresh.length === 0) return { lines, droppedLines };
+  const all = [...lines, ...fresh].sort((a, b) => a.id - b.id);
+  const kept = all.slice(-MAX_LINES);
+  return { lines: kept, droppedLines: Math.max(0, (kept.at(-1)?.id ?? 0) - kept.length) };
 }
 
 function outdated(known: SessionView, next: SessionView): boolean {
