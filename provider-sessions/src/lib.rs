@@ -77,7 +77,9 @@ pub use home::InPlaceReason;
 pub use install::InstallSettings;
 pub use key::{HeldKey, InMemory, KeyChecked, KeyKeeper, KeyStatus};
 pub use launcher::{Launcher, Spec, run_launcher_if_asked, stay_first_if_first};
-pub use manager::{ConnectOptions, Connected, Disconnected, Observer, SessionManager, Settings};
+pub use manager::{
+    ConnectOptions, Connected, Disconnected, Latest, Observer, SessionManager, Settings,
+};
 pub use paste::{Paste, PasteError, clean_paste};
 pub use process::{Exit, Output, SpawnError, harden_self, run};
 pub use provider::Provider;

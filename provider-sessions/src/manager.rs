@@ -5,9 +5,11 @@ mod input;
 #[cfg(feature = "install")]
 mod installs;
 mod keys;
+mod latest;
 mod leftovers;
 mod live;
 mod programs;
+mod settings;
 mod sign_out;
 
 use std::collections::HashMap;
@@ -19,15 +21,14 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::latest::Latest;
 pub(crate) use self::live::{Handed, Live};
 pub(crate) use self::programs::Stamp;
+pub use self::settings::Settings;
 use crate::driver::{Start, drive};
 use crate::environment::find_program;
 use crate::error::SessionError;
 use crate::home;
-#[cfg(feature = "install")]
-use crate::install::InstallSettings;
-use crate::key::KeyKeeper;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
 use crate::provider::{Provider, Shown};
@@ -40,30 +41,6 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(8);
 
 /// Finished sign-ins kept at most, the oldest go first.
 const MAX_FINISHED: usize = 32;
-
-/// What the manager needs to know of its surroundings; it reads no environment itself.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The server's data directory: names its processes, holds the working folder.
-    pub data_dir: PathBuf,
-    /// Whose credentials are managed: the home directory the programs see.
-    pub provider_home: PathBuf,
-    /// The server's environment, from which an allow-list reaches the programs.
-    pub environment: Vec<(String, String)>,
-    /// How programs are started.
-    pub launcher: Launcher,
-    /// The limit of one sign-in.
-    pub login_timeout: Duration,
-    /// Lines kept of one sign-in.
-    pub max_lines: usize,
-    /// How long a finished sign-in can still be read.
-    pub keep: Duration,
-    /// How programs are installed.
-    #[cfg(feature = "install")]
-    pub install: InstallSettings,
-    /// Who keeps keys over a restart.
-    pub keys: Arc<dyn KeyKeeper>,
-}
 
 /// Who is told what changes.
 ///
