@@ -21,6 +21,7 @@ use crate::cloud::trust::TrustError;
 use crate::config::{Config, Environment};
 use crate::data_dir::{DataDir, DataDirError, Inspected};
 use crate::http;
+use crate::idle::{self, Idle};
 use crate::limits::Limits;
 use crate::listen::{ListenError, Listeners, listen};
 use crate::memo::Memo;
@@ -37,8 +38,19 @@ pub const TOKEN_FILE: &str = "api.token";
 /// The port that was bound.
 pub const PORT_FILE: &str = "api.port";
 
-/// How long everything together may take to end; the platform kills us soon after.
-const DEADLINE: Duration = Duration::from_secs(14);
+/// How long sign-ins may take to end before sockets are told that we stop; until then a page sees
+/// what becomes of them.
+const SIGN_INS_END: Duration = Duration::from_secs(6);
+
+/// How long everything that was going on may take to end.
+const DEADLINE: Duration = Duration::from_secs(13);
+
+/// How long the last of it may take to be written down, where the disk hangs. Both together are
+/// less than what a platform waits before it kills us.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the server takes to stop, at the most.
+pub const STOPS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +200,8 @@ impl Server {
                 manager
             }))
         };
+        let idle_exit = config.cloud.as_ref().and_then(|cloud| cloud.idle_exit);
+        let started = clock.monotonic();
         let limits = Limits::new(clock.clone(), config.auth_failures_per_minute.is_some());
         let sign_in = SignIn::new(config.auth_failures_per_minute, token.as_ref(), now);
         let (site, cloud) = match &config.cloud {
@@ -219,6 +233,8 @@ impl Server {
             in_flight: Semaphore::new(state::IN_FLIGHT),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            farewell: Arc::default(),
+            idle: Idle::new(idle_exit, started),
             config,
         });
         Ok(Self { app, listeners, commands, data_dir, history })
@@ -252,7 +268,8 @@ impl Server {
         self.app.hub.clone()
     }
 
-    /// Serves until `stop` fires, then ends everything, in 15 s at most.
+    /// Serves until `stop` fires or nobody has used it for as long as it was told, then ends
+    /// everything, within [`STOPS_WITHIN`].
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, commands, data_dir, history } = self;
         let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
@@ -295,29 +312,49 @@ impl Server {
             let (history, app) = (history.clone(), app.clone());
             async move { history.keep(&app).await }
         });
-        stop.cancelled().await;
-        tracing::info!("stopping");
-        app.stop.cancel();
-        let all_ended = async {
-            app.manager.shutdown().await;
-            app.tasks.close();
-            app.tasks.wait().await;
-        };
-        if tokio::time::timeout(DEADLINE, all_ended).await.is_err() {
+        tokio::select! {
+            () = stop.cancelled() => tracing::info!("stopping"),
+            () = idle::until_unused(&app, idle::LOOK) => {
+                tracing::info!("nobody has used this Room for a while; stopping until it is wanted");
+            }
+        }
+        if tokio::time::timeout(DEADLINE, drain(&app)).await.is_err() {
             tracing::warn!(left = app.tasks.len(), "some tasks did not end in time");
         }
         keeper.abort();
-        history.write(&app).await;
-        app.activity.note(None, Action::Stop, Outcome::Ok, None, Detail::none()).await;
-        app.activity.flush().await;
-        if let Err(error) = app.store.end_session(None, app.now()).await {
-            tracing::warn!(%error, "the end of the sign-ins was not written down");
+        if tokio::time::timeout(LAST_WORDS, write_down(&app, &history)).await.is_err() {
+            tracing::warn!("the disk did not take the last of it in time");
         }
-        app.store.close().await;
         for file in [control::SOCKET, PORT_FILE, TOKEN_FILE] {
             data_dir.remove(file);
         }
+        tracing::info!("stopped");
     }
+}
+
+/// Takes nothing new, ends what is going on, and lets go of those who listen.
+async fn drain(app: &App) {
+    // The listeners are closed and `/readyz` says so; requests in flight are answered.
+    app.stop.cancel();
+    let ended = tokio::time::timeout(SIGN_INS_END, app.manager.shutdown()).await;
+    app.farewell.tell().await;
+    if ended.is_err() {
+        tracing::warn!("a sign-in takes long to end");
+        app.manager.shutdown().await;
+    }
+    app.tasks.close();
+    app.tasks.wait().await;
+}
+
+/// Writes down what must outlive us.
+async fn write_down(app: &App, history: &History) {
+    history.write(app).await;
+    app.activity.note(None, Action::Stop, Outcome::Ok, None, Detail::none()).await;
+    app.activity.flush().await;
+    if let Err(error) = app.store.end_session(None, app.now()).await {
+        tracing::warn!(%error, "the end of the sign-ins was not written down");
+    }
+    app.store.close().await;
 }
 
 /// The session manager with what it may know of our surroundings. Where the home is not the

@@ -18,6 +18,8 @@ use crate::channels::Publisher;
 use crate::channels::hub::Hub;
 use crate::cloud::Cloud;
 use crate::config::Config;
+use crate::farewell::Farewell;
+use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::sign_in::SignIn;
@@ -74,8 +76,12 @@ pub struct App {
     pub in_flight: Semaphore,
     /// Every task that must end before the program does.
     pub tasks: TaskTracker,
-    /// Fires when the server is to stop.
+    /// Fires when the server is to stop: nothing new is taken from then on.
     pub stop: CancellationToken,
+    /// Who is told once what was going on has ended.
+    pub farewell: Arc<Farewell>,
+    /// When the server was last used.
+    pub idle: Idle,
 }
 
 impl App {

@@ -8,6 +8,7 @@ mod cloud;
 mod dashboard;
 mod demo;
 mod door;
+mod draining;
 mod fake_clis;
 mod hostile;
 mod http;

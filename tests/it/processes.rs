@@ -124,8 +124,13 @@ async fn as_the_first_process_of_a_container_it_waits_for_orphans() {
     let first = child_of(app.pid(), "serve").expect("the first process");
     let server = child_of(first, "serve").expect("the server below it");
     let launchers = || children(server).into_iter().filter(|(_, line)| line.contains("__child"));
+    // Others ask a program how it stands, and go by themselves.
+    let signs_in = |(pid, _): &(u32, String)| {
+        let below = children(*pid);
+        below.iter().any(|(_, line)| line.contains("login") && !line.contains("status"))
+    };
     // Without its launcher, the daemon that left the session becomes the first process's child.
-    let (launcher, _) = eventually(SOON, || launchers().next());
+    let (launcher, _) = eventually(SOON, || launchers().find(signs_in));
     kill(launcher, Signal::KILL);
     app.session_until(id(&session), |view| view["active"] == false).await;
     let zombies = || all_below(first).into_iter().filter(|pid| state(*pid) == Some('Z')).count();

@@ -176,8 +176,8 @@ impl From<Close> for Over {
 
 impl Session {
     async fn run(&mut self, watch: Watch) -> Over {
-        let stop = self.app.stop.clone();
-        let mut stopped = pin!(stop.cancelled());
+        let stay = self.app.farewell.stay();
+        let mut stopped = pin!(stay.over());
         let mut news = pin!(heard_of(watch));
         let mut timer = pin!(sleep_until(self.next_time()));
         loop {

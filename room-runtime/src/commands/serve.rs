@@ -35,7 +35,12 @@ pub(super) fn run(config: Config, environment: &Environment, no_open: bool) -> E
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, environment, no_open)),
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(config, environment, no_open));
+            // A file system that hangs must not keep us from ending.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             complain(&format!("cannot start its threads: {error}"));
             ExitCode::from(71)

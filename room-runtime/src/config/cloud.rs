@@ -40,6 +40,9 @@ pub struct Cloud {
     pub client_ip: ClientAddress,
     /// How long a page that nobody looks at keeps its socket (`ROOM_IDLE_CLOSE`).
     pub idle_close: Duration,
+    /// After how long without anyone it ends by itself (`ROOM_IDLE_EXIT`), for a platform that
+    /// starts it when it is wanted again.
+    pub idle_exit: Option<Duration>,
     /// Whether the server may run as root (`ROOM_ALLOW_ROOT`).
     pub allow_root: bool,
     /// Whether people come in by `room pair` (`ROOM_STANDALONE`), beside an issuer too.
@@ -177,6 +180,7 @@ impl Cloud {
             cloudflare,
             client_ip: client_ip.unwrap_or(ClientAddress::Direct),
             idle_close: read.value("ROOM_IDLE_CLOSE", "10", value::minutes(1, 24 * 60)),
+            idle_exit: read.value("ROOM_IDLE_EXIT", "off", value::minutes_or_off(5, 24 * 60)),
             allow_root: read.flag("ROOM_ALLOW_ROOT"),
             standalone,
         }

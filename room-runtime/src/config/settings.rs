@@ -94,6 +94,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     cloud("ROOM_CLIENT_IP", &[]),
     cloud("ROOM_ALLOW_ROOT", &[]),
     cloud("ROOM_IDLE_CLOSE", &[]),
+    cloud("ROOM_IDLE_EXIT", &[]),
     secret(both("ROOM_ENCRYPTION_KEY", &["QUOROOM_SECRET_KEY", "BYOK_ENCRYPTION_SECRET"])),
     secret(both_older_in_cloud("ROOM_CODEX_API_KEY", &["OPENAI_API_KEY"])),
     secret(both_older_in_cloud("ROOM_CLAUDE_API_KEY", &["ANTHROPIC_API_KEY"])),

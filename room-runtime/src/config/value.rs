@@ -106,6 +106,16 @@ pub(super) fn minutes(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration
     }
 }
 
+pub(super) fn minutes_or_off(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<Option<Duration>, String> {
+    move |text| match text {
+        "off" => Ok(None),
+        _ => minutes(least, most)(text).map(Some).map_err(|fault| format!("{fault}, or `off`")),
+    }
+}
+
 pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> {
     move |text| number(text, least, most).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }

@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use room_auth::site::FetchSite;
-use room_auth::{Caller, Permission};
+use room_auth::{Caller, Permission, Standing};
 
 use super::error::ApiError;
 use crate::limits::Group;
@@ -145,6 +145,10 @@ pub(super) async fn authorize(
     app.limits.person(group, &caller.identity)?;
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
+    }
+    // A program that looks in does not keep the machine awake.
+    if matches!(caller.standing, Standing::Person(_)) {
+        app.idle.touch(|| app.clock.monotonic());
     }
     let mut request = Request::from_parts(parts, body);
     check_type(&request)?;

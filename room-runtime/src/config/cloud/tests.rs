@@ -45,6 +45,7 @@ fn the_least_is_a_safe_room() {
     assert_eq!(cloud.issuers[0].audience, "quoroom-runtime");
     assert!(!cloud.issuers[0].service);
     assert_eq!(cloud.idle_close, Duration::from_mins(10));
+    assert_eq!(cloud.idle_exit, None);
 }
 
 #[test]
@@ -76,6 +77,7 @@ fn what_would_be_insecure_is_refused_by_name() {
     check("ROOM_CLIENT_IP", "fly", "outside Fly");
     check("ROOM_BIND", "::", "private network");
     check("ROOM_AUTH_FAILURES_PER_MINUTE", "off", "loopback bind");
+    check("ROOM_IDLE_EXIT", "4", "5 to 1440, in minutes, or `off`");
     check("ROOM_LOCAL_HANDSHAKE", "same-uid", "belongs to local mode");
     check("ROOM_STANDALONE", "yes", "write 1");
 }

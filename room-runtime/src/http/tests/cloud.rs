@@ -290,6 +290,37 @@ async fn wrong_pairing_codes_are_limited_and_a_right_one_never_is() {
     assert_eq!(room.redeem(made.body["code"].as_str().unwrap()).await.status, 200);
 }
 
+#[tokio::test]
+async fn a_room_that_nobody_uses_ends_by_itself_where_it_was_told_to() {
+    use futures_util::FutureExt as _;
+    let room = Hosted::with(&[("ROOM_IDLE_EXIT", "10")]).await;
+    let app = &room.f.app;
+    let is_over = || crate::idle::until_unused(app, crate::idle::LOOK).now_or_never().is_some();
+    let minutes = |n| room.clock.advance(Duration::from_mins(n));
+    let key = room.sign_in("ada", Role::Viewer).await;
+    minutes(9);
+    room.verify(cookie(&key)).await;
+    minutes(9);
+    // Neither strangers, nor who looks whether it is alive, nor a program of the control plane.
+    room.get("/healthz", With::default()).await;
+    assert_eq!(room.get("/api/status", With::default()).await.status, 401);
+    let service = room.token(&Grant::service("control"));
+    assert_eq!(room.get("/api/status", bearer(&service)).await.status, 200);
+    assert!(!is_over(), "a person was there");
+    minutes(1);
+    let page = app.farewell.stay();
+    assert!(!is_over(), "a page is open");
+    drop(page);
+    minutes(9);
+    assert!(!is_over(), "it was open just now");
+    minutes(1);
+    assert!(is_over());
+    let room = Hosted::new().await;
+    room.clock.advance(Duration::from_hours(1000));
+    let unused = crate::idle::until_unused(&room.f.app, crate::idle::LOOK);
+    assert!(unused.now_or_never().is_none(), "without the setting it stays");
+}
+
 /// What is typed as it is goes to a program on the machine, as what its owner says.
 #[tokio::test]
 async fn only_an_owner_types_into_a_program() {
