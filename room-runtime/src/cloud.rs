@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use room_auth::credential::Presented;
+use room_auth::issuers::LEGACY_ISSUER;
 use room_auth::jwks::KeyState;
+use room_auth::revocation::{Revocation, Target};
 use room_auth::{
     AuthError, Caller, Clock, Credential, Detail, Principal, Reason, Role, Standing, TokenHash,
     Verifier,
@@ -73,7 +75,18 @@ impl Cloud {
         clock: &Arc<dyn Clock>,
         rows: CloudRows,
     ) -> Result<Self, TrustError> {
-        let trust = Trust::new(&settings, data_dir, clock, &rows.revocations)?;
+        let mut revoked = rows.revocations;
+        // Whom a restore has made forget was thrown out comes with a token from before it. Who
+        // stands behind Cloudflare Access cannot be thrown out here, so nothing was forgotten.
+        if let Some(at) = rows.tokens_not_before {
+            let issuers = settings.issuers.iter().map(|one| one.issuer.as_str());
+            revoked.extend(issuers.chain([LEGACY_ISSUER]).map(|issuer| Revocation {
+                issuer: issuer.to_owned(),
+                target: Target::Instance,
+                not_before: at.into(),
+            }));
+        }
+        let trust = Trust::new(&settings, data_dir, clock, &revoked)?;
         Ok(Self {
             settings,
             trust,

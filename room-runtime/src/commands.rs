@@ -1,6 +1,7 @@
 //! What each command of the program does. The only module that prints.
 
 mod arguments;
+mod backup;
 mod browser;
 mod pair;
 mod replay;
@@ -47,6 +48,10 @@ pub fn run(
         Command::Open => configured(&|config| open(&config, environment, no_open)),
         Command::Config => configured(&|config| show(&config)),
         Command::Healthcheck => configured(&|config| healthcheck(&config)),
+        Command::Backup(asked) => {
+            asking(&settings, environment, |dir| backup::back_up(dir, &asked.file))
+        }
+        Command::Restore(asked) => configured(&|config| backup::restore(&config, &asked)),
         Command::Replay(asked) => replay::run(&asked),
         Command::Pair(asked) => asking(&settings, environment, |dir| pair::pair(dir, &asked)),
         Command::Token(asked) => asking(&settings, environment, |dir| pair::token(dir, &asked)),
@@ -96,20 +101,20 @@ fn not_given(directory: &Path, answer: io::Result<Answer>) -> ExitCode {
     let directory = directory.display();
     complain(&match answer {
         Ok(Answer::Refused { error }) => error,
-        Ok(Answer::Link { .. } | Answer::Pairing { .. } | Answer::Token { .. }) => {
+        Ok(_) => {
             format!("the Room on {directory} is of another version")
         }
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
+        Err(error) if nobody_there(&error) => {
             format!("no Room runs on {directory}; start one with `room`")
         }
         Err(error) => format!("the Room on {directory} does not answer: {error}"),
     });
     ExitCode::FAILURE
+}
+
+/// Whether no server runs there, by what came of asking it.
+fn nobody_there(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 /// `room config`: what is in force, and why.

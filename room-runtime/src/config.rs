@@ -304,6 +304,11 @@ impl Config {
         if self.cloud.is_some() { "cloud" } else { "local" }
     }
 
+    /// Whose state this is: the instance, or this mode where nobody gave it a name.
+    pub fn owner(&self) -> &str {
+        self.instance_id.as_deref().unwrap_or(self.mode())
+    }
+
     /// The addresses as the sign-in link may name them.
     pub fn addresses(&self) -> Vec<IpAddr> {
         match self.bind {

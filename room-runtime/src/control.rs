@@ -2,23 +2,29 @@
 //! one answer each; who is at the other end is asked of the kernel, not of them.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use room_auth::{Caller, Identity, Role, Standing};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use crate::activity::{Action, Actor, Detail, Outcome};
+use crate::backup;
 use crate::cloud::Invitation;
 use crate::data_dir::{self, DataDir};
 use crate::http::wire;
 use crate::state::AppState;
+use crate::store::About;
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "room.sock";
@@ -31,6 +37,12 @@ const COMMANDS: usize = 16;
 
 /// How long a command may take, on either side.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nothing of a backup may be read or written.
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+/// How long the copy may take before its first byte.
+const COPYING: Duration = Duration::from_mins(10);
 
 /// What can be asked.
 #[derive(Debug, Deserialize, Serialize)]
@@ -50,6 +62,8 @@ pub enum Ask {
         /// For how long, an hour at most.
         minutes: u8,
     },
+    /// A copy of the database: its bytes follow the answer.
+    Backup,
 }
 
 /// What is answered.
@@ -77,11 +91,42 @@ pub enum Answer {
         /// When it ends.
         expires_at: String,
     },
+    /// So many bytes follow.
+    Backup(BackupView),
     /// Why not.
     Refused {
         /// In words.
         error: String,
     },
+}
+
+/// What a backup holds.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupView {
+    /// How long it is.
+    pub bytes: u64,
+    /// Whose state it is.
+    pub instance: String,
+    /// When it was made.
+    pub made_at: String,
+    /// The last event of the activity log in it.
+    pub last_activity: i64,
+    /// How many sealed keys are in it.
+    pub sealed_keys: i64,
+}
+
+impl BackupView {
+    /// Of a copy.
+    pub fn new(bytes: u64, about: &About) -> Self {
+        Self {
+            bytes,
+            instance: about.instance.clone(),
+            made_at: wire::time(about.made_at),
+            last_activity: about.last_activity,
+            sealed_keys: about.sealed_keys,
+        }
+    }
 }
 
 /// Binds the socket, readable by us alone. One that a killed server left is replaced: the lock on
@@ -114,8 +159,7 @@ pub async fn serve(listener: UnixListener, app: AppState) {
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
         let app_of_task = app.clone();
         app.tasks.spawn(async move {
-            let talked = tokio::time::timeout(PATIENCE, talk(stream, &app_of_task)).await;
-            if let Ok(Err(error)) = talked {
+            if let Err(error) = talk(stream, &app_of_task).await {
                 tracing::debug!(%error, "a command went away");
             }
             drop(place);
@@ -131,8 +175,24 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
     }
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    tokio::io::BufReader::new(read.take(LINE_BYTES)).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
+    let asked = async {
+        tokio::io::BufReader::new(read.take(LINE_BYTES)).read_line(&mut line).await?;
+        Ok::<_, io::Error>(serde_json::from_str(&line))
+    };
+    let ask = tokio::time::timeout(PATIENCE, asked).await??;
+    if matches!(ask, Ok(Ask::Backup)) {
+        return back_up(app, write).await;
+    }
+    let answered = async {
+        let mut text = serde_json::to_vec(&answer(app, ask).await)?;
+        text.push(b'\n');
+        write.write_all(&text).await
+    };
+    tokio::time::timeout(PATIENCE, answered).await?
+}
+
+async fn answer(app: &AppState, ask: serde_json::Result<Ask>) -> Answer {
+    match ask {
         Ok(Ask::Open) => match &app.cloud {
             None => {
                 tracing::info!("a one-time link was made");
@@ -142,11 +202,39 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
         },
         Ok(Ask::Pair { role }) => pair(app, &role).await,
         Ok(Ask::Token { role, minutes }) => token(app, &role, minutes).await,
-        Err(_) => Answer::Refused { error: "this Room does not know that command".into() },
+        Ok(Ask::Backup) => refused("a backup is more than one line"),
+        Err(_) => refused("this Room does not know that command"),
+    }
+}
+
+/// Sends a copy of the database: one line, then its bytes.
+async fn back_up(app: &AppState, mut to: OwnedWriteHalf) -> io::Result<()> {
+    let made = backup::make_for(app, Actor::owner("this machine")).await;
+    let answer = match &made {
+        Ok(made) => Answer::Backup(BackupView::new(made.bytes, &made.about)),
+        Err(error) => refused(&told(error)),
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
-    write.write_all(&text).await
+    to.write_all(&text).await?;
+    let Ok(made) = made else { return Ok(()) };
+    let mut pieces = pin!(made.pieces());
+    while let Some(piece) = pieces.next().await {
+        // A reader that stands still is given up, like any other.
+        tokio::time::timeout(STANDSTILL, to.write_all(&piece?)).await??;
+    }
+    Ok(())
+}
+
+/// An error and why, in one line.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// Whoever has a shell on the machine of a hosted Room owns it: this is its first sign-in.
@@ -224,14 +312,34 @@ fn refused(error: &str) -> Answer {
 /// # Errors
 /// Nobody runs there, or they do not answer.
 pub fn ask(directory: &Path, ask: &Ask) -> io::Result<Answer> {
+    let (answer, _) = talk_to(directory, ask, PATIENCE)?;
+    Ok(answer)
+}
+
+/// Asks it for a backup: what it is, and a reader of its bytes.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_for_backup(directory: &Path) -> io::Result<(Answer, impl io::Read)> {
+    let (answer, stream) = talk_to(directory, &Ask::Backup, COPYING)?;
+    stream.get_ref().set_read_timeout(Some(STANDSTILL))?;
+    Ok((answer, stream))
+}
+
+fn talk_to(
+    directory: &Path,
+    ask: &Ask,
+    patience: Duration,
+) -> io::Result<(Answer, BufReader<StdStream>)> {
     let (path, _keep) = data_dir::client_socket_path(directory, SOCKET)?;
-    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = StdStream::connect(path)?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut text = serde_json::to_vec(ask)?;
     text.push(b'\n');
     stream.write_all(&text)?;
     let mut line = String::new();
-    BufReader::new(io::Read::take(stream, LINE_BYTES)).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line)?)
+    let mut stream = BufReader::new(stream);
+    io::Read::take(&mut stream, LINE_BYTES).read_line(&mut line)?;
+    Ok((serde_json::from_str(&line)?, stream))
 }

@@ -61,7 +61,7 @@ pub(crate) fn table(app: &AppState) -> Vec<(Method, &'static str, Option<Permiss
 
 #[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
-    use Permission::{AccessRevoke, ActivityRead, InstanceWipe, Own, ProvidersManage, StatusRead};
+    use Permission::{AccessRevoke, ActivityRead, InstanceManage, InstanceWipe, Own, ProvidersManage, StatusRead};
     use Group::{Connect, Health, Input, Pair, Public, Read, SignIn, Socket, Write};
     let (local, cloud) = (app.cloud.is_none(), app.cloud.is_some());
     Routes::new()
@@ -76,6 +76,7 @@ fn routes(app: &AppState) -> Routes {
         .when(cloud).guarded(Method::GET, "/api/access/sessions", Own, Read, access::sessions)
         .when(cloud).guarded(Method::DELETE, "/api/access/sessions/{id}", Own, Write, access::end_session)
         .when(cloud).guarded(Method::POST, "/api/access/revoke", AccessRevoke, Write, access::revoke)
+        .guarded(Method::POST, "/api/instance/backup", InstanceManage, Write, instance::back_up)
         .when(cloud).guarded(Method::POST, "/api/instance/wipe", InstanceWipe, Write, instance::wipe)
         // Everyone who gets in at all may ask who they are, a service too.
         .guarded(Method::GET, "/api/auth/verify", StatusRead, Read, auth::verify)

@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod activity;
+pub mod backup;
 pub mod channels;
 pub mod cloud;
 pub mod commands;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::{Action, Activity, Detail, Outcome};
+use crate::backup::{self, Backups, restore};
 use crate::channels::hub::Hub;
 use crate::channels::{self, History, Publisher};
 use crate::cloud::Cloud;
@@ -154,6 +155,10 @@ impl Server {
             let directory = config.data_dir.clone();
             move |source| StartError::File { name, directory, source }
         };
+        if restore::finish(data_dir.path()).map_err(failed(store::FILE))? {
+            tracing::warn!("a restore that was cut short has been finished");
+        }
+        backup::sweep(data_dir.path());
         data_dir.ensure_private(store::FILE).map_err(failed(store::FILE))?;
         let store = Store::open(&config.data_dir.join(store::FILE)).await?;
         let boot = uuid::Uuid::new_v4().simple().to_string();
@@ -181,7 +186,8 @@ impl Server {
             channels::finished(&activity, login);
         }
         let sealer = Sealer::new(&config.encryption_keys);
-        let owner = config.instance_id.clone().unwrap_or_else(|| config.mode().to_owned());
+        let owner = config.owner().to_owned();
+        store.set_instance(&owner).await?;
         let vault = Arc::new(Vault::new(store.clone(), sealer, owner));
         let keys = vault.load().await;
         let manager = {
@@ -224,6 +230,7 @@ impl Server {
             store,
             activity,
             limits,
+            backups: Backups::default(),
             manager,
             publisher,
             hub,

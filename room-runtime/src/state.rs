@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
+use crate::backup::Backups;
 use crate::channels::Publisher;
 use crate::channels::hub::Hub;
 use crate::cloud::Cloud;
@@ -59,6 +60,8 @@ pub struct App {
     pub activity: Activity,
     /// How often anyone may ask.
     pub limits: Limits,
+    /// Who makes a backup.
+    pub backups: Backups,
     /// The sign-ins of providers.
     pub manager: LazyManager,
     /// What hears from it.

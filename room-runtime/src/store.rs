@@ -5,12 +5,13 @@
 //! stored in clear.
 
 mod activity;
+mod backup;
 mod keys;
 mod logins;
 mod people;
 mod sessions;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use sqlx::{Sqlite, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
 
 pub use self::activity::Range;
+pub use self::backup::{About, Departed, NotABackup, about, copy, departed};
 pub use self::keys::KeyRow;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
@@ -52,6 +54,9 @@ pub enum StoreError {
     /// The SQLite inside this program has a known fault.
     #[error("SQLite {0} can lose data; this program must be built with 3.51.3 or newer")]
     OldSqlite(String),
+    /// It is not what was written.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// It could not be brought up to date.
     #[error("the database could not be brought up to date")]
     Migrate(#[source] MigrateError),
@@ -167,6 +172,19 @@ impl Store {
         sqlx::query(pragma).execute(&self.pool).await.unwrap();
     }
 
+    /// As if a newer Room had written it.
+    #[cfg(test)]
+    pub(crate) async fn pretend_newer(&self, schema: i64) {
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (?, 'from the future', TRUE, X'00', 0)",
+        )
+        .bind(schema)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     /// Writes everything into the one file and closes it.
     pub async fn close(&self) {
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await;
@@ -175,6 +193,11 @@ impl Store {
         }
         self.pool.close().await;
     }
+}
+
+/// The name under which a damaged database is kept.
+pub fn damaged_name(data_dir: &Path, stamp: &str) -> PathBuf {
+    data_dir.join(format!("{FILE}.damaged-{stamp}"))
 }
 
 /// A stored time.
@@ -220,13 +243,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let file = temp.path().join(FILE);
         let store = Store::open(&file).await.unwrap();
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (9999, 'from the future', TRUE, X'00', 0)",
-        )
-        .execute(&store.pool)
-        .await
-        .unwrap();
+        store.pretend_newer(9999).await;
         store.close().await;
         let refused = Store::open(&file).await.unwrap_err();
         assert!(matches!(refused, StoreError::NewerSchema(9999)), "{refused:?}");

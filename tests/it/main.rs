@@ -15,6 +15,7 @@ mod http;
 mod installs;
 mod live;
 mod logins;
+mod operations;
 mod processes;
 mod real_clis;
 mod real_logins;

@@ -44,6 +44,7 @@ pub enum Action {
     Start,
     Stop,
     Backup,
+    Restore,
     Wipe,
     /// The set of keys of an issuer is degraded, stale or back.
     Keys,
@@ -76,6 +77,7 @@ impl Action {
             Self::Start => "instance.start",
             Self::Stop => "instance.stop",
             Self::Backup => "instance.backup",
+            Self::Restore => "instance.restore",
             Self::Wipe => "instance.wipe",
             Self::Keys => "instance.keys",
         }

@@ -30,6 +30,10 @@ pub(super) enum Command {
     Pair(Pair),
     /// Make a bearer for a program on this machine.
     Token(Token),
+    /// Copy the state of this Room, running or not, into one file.
+    Backup(Backup),
+    /// Put a backup in the place of a stopped Room's state.
+    Restore(Restore),
     /// Show the settings in force and where they come from.
     Config,
     /// Run a recorded terminal transcript through the real screen and detector.
@@ -55,6 +59,23 @@ pub(super) struct Token {
     /// For how long, an hour at most.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u8).range(1..=60))]
     pub(super) minutes: u8,
+}
+
+/// Where the copy goes.
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The file to write; one that is there is left alone. `-` is standard output.
+    pub(super) file: PathBuf,
+}
+
+/// What is restored.
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// Take a backup of another Room, of this instance id.
+    #[arg(long, value_name = "ID")]
+    pub(super) from: Option<String>,
+    /// A file that `room backup` wrote. `-` is standard input.
+    pub(super) file: PathBuf,
 }
 
 /// How a wording that changed is reported and reproduced.

@@ -262,6 +262,32 @@ impl From<crate::store::StoreError> for ApiError {
     }
 }
 
+impl From<crate::backup::BackupError> for ApiError {
+    fn from(error: crate::backup::BackupError) -> Self {
+        use crate::backup::BackupError;
+        match error {
+            BackupError::Busy => Self::conflict(
+                "backup_running",
+                "Another backup is being made or read; try again when it is done.",
+            ),
+            BackupError::DiskShort { needed, free } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_short",
+                format!("A backup needs {needed} free bytes, twice the database; {free} are free."),
+            ),
+            BackupError::Log(error) => error.into(),
+            // Told in the log already, by whoever tried.
+            BackupError::Store(_) | BackupError::Io(_) | BackupError::Stopping => {
+                Self::unavailable(
+                    "backup_failed",
+                    "The backup could not be made; the log says why.",
+                    Duration::from_secs(5),
+                )
+            }
+        }
+    }
+}
+
 impl From<crate::activity::Unwritable> for ApiError {
     fn from(error: crate::activity::Unwritable) -> Self {
         Self::unavailable(

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::response::Response;
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
 
 use super::activity::{self, By};
 use super::arrive::cloud;
@@ -13,8 +15,29 @@ use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
 use crate::activity::{Action, Detail};
+use crate::backup::{self, stamp};
 use crate::cloud::Cloud;
 use crate::state::{App, AppState};
+
+/// `POST /api/instance/backup`: a copy of the database, as `room restore` takes it.
+pub(super) async fn back_up(State(app): State<AppState>, by: By) -> Result<Response, ApiError> {
+    let made = backup::make_for(&app, by).await?;
+    let name = format!("room-{}-{}.db", plain(&made.about.instance), stamp(made.about.made_at));
+    let mut response = Response::new(axum::body::Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/vnd.sqlite3"));
+    headers.insert(CONTENT_LENGTH, made.bytes.into());
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    headers.insert(CONTENT_DISPOSITION, disposition.map_err(|_| ApiError::internal())?);
+    *response.body_mut() = axum::body::Body::from_stream(made.pieces());
+    Ok(response)
+}
+
+/// What of a name can stand in a file's.
+fn plain(name: &str) -> String {
+    let keep = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
+    name.chars().filter(keep).take(64).collect()
+}
 
 /// `POST /api/instance/wipe`: everyone's credentials and sign-ins go, and then it is checked that
 /// they are gone.

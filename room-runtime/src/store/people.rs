@@ -19,6 +19,8 @@ pub struct CloudRows {
     pub devices: Vec<Device>,
     /// What is revoked.
     pub revocations: Vec<Revocation>,
+    /// Since the last restore: whatever an issuer gave out before is good for nothing.
+    pub tokens_not_before: Option<Timestamp>,
 }
 
 #[derive(FromRow)]
@@ -83,7 +85,11 @@ impl Store {
                 .execute(&self.pool)
                 .await?;
         }
+        let not_before: i64 = sqlx::query_scalar("SELECT tokens_not_before FROM instance")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(CloudRows {
+            tokens_not_before: (not_before > 0).then(|| time(not_before)),
             people: people.into_iter().filter_map(person).collect(),
             devices: devices.into_iter().filter_map(device).collect(),
             revocations: kept,

@@ -19,7 +19,7 @@ use super::Hosted;
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 impl Hosted {
-    pub(super) async fn revoke(&self, what: &Value) -> Answer {
+    pub(crate) async fn revoke(&self, what: &Value) -> Answer {
         let token = self.plane.service_token();
         let request = self.app.client().bearing(&token, Method::POST, "/api/access/revoke");
         Answer::of(request.json(what)).await

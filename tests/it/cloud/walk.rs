@@ -30,10 +30,14 @@ enum Asks {
     ProvidersManage,
     ActivityRead,
     AccessRevoke,
+    InstanceManage,
     InstanceWipe,
 }
 
-use Asks::{AccessRevoke, ActivityRead, InstanceWipe, Nothing, Own, ProvidersManage, StatusRead};
+use Asks::{
+    AccessRevoke, ActivityRead, InstanceManage, InstanceWipe, Nothing, Own, ProvidersManage,
+    StatusRead,
+};
 
 /// The contract, section 3, in cloud mode.
 const CONTRACT: &[(&str, Asks)] = &[
@@ -67,6 +71,7 @@ const CONTRACT: &[(&str, Asks)] = &[
     ("POST /api/providers/sessions/{id}/cancel", ProvidersManage),
     ("GET /api/activity", ActivityRead),
     ("GET /api/activity.ndjson", ActivityRead),
+    ("POST /api/instance/backup", InstanceManage),
     ("POST /api/instance/wipe", InstanceWipe),
     // Has its own sign-in and its own walk below.
     ("GET /ws", Nothing),
@@ -95,6 +100,7 @@ impl As {
             Own => [true, true, true, true, false],
             ProvidersManage | ActivityRead => [true, true, false, false, false],
             AccessRevoke => [false, false, false, false, true],
+            InstanceManage => [true, false, false, false, false],
             InstanceWipe => [true, false, false, false, true],
         };
         let column = EVERYONE.iter().position(|one| *one == self);
@@ -175,6 +181,7 @@ async fn the_server_has_the_routes_of_the_contract_and_no_others() {
             ProvidersManage => "providers.manage",
             ActivityRead => "activity.read",
             AccessRevoke => "access.revoke",
+            InstanceManage => "instance.manage",
             InstanceWipe => "instance.wipe",
         };
         assert_eq!(name, expected, "{method} {path}");

@@ -1,0 +1,3 @@
+//! What whoever runs a Room does with it.
+
+mod backup;
