@@ -1,6 +1,7 @@
 //! Runs one sign-in: the terminal's bytes to the scanner, its events to the [`Login`], what the
 //! person pasted to the program, and at the end the program's own word on whether it worked.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,10 @@ const BATCH: Duration = Duration::from_millis(20);
 
 /// … or when they are this many bytes.
 const BATCH_BYTES: usize = 16 * 1024;
+
+/// How many of those are sent ahead of their time. What a flood brings beyond that waits, and only
+/// as much of it as a person can still read when its time comes.
+const AHEAD: u32 = 1;
 
 /// A link comes within a second; after this long without one the person is told.
 const STUCK: Duration = Duration::from_secs(20);
@@ -151,8 +156,12 @@ struct Drive<'a> {
     terminal: Terminal,
     scanner: Scanner,
     /// Lines not yet sent, and their bytes.
-    lines: Vec<String>,
+    lines: VecDeque<String>,
     line_bytes: usize,
+    /// How many lines before those will not be sent.
+    left_out: u64,
+    /// How many batches were sent ahead of their time since the last one that was due.
+    ahead: u32,
     /// When the lines must be sent.
     flush_at: Option<Instant>,
     last_flush: Option<Instant>,
@@ -186,8 +195,10 @@ impl<'a> Drive<'a> {
             provider,
             terminal,
             scanner: Scanner::for_method(provider, method, Size::TERMINAL),
-            lines: Vec::new(),
+            lines: VecDeque::new(),
             line_bytes: 0,
+            left_out: 0,
+            ahead: 0,
             flush_at: None,
             last_flush: None,
             settle_at: None,
@@ -343,7 +354,7 @@ impl<'a> Drive<'a> {
     fn show_unfinished(&mut self) {
         let line = self.scanner.current_line();
         if !line.trim().is_empty() {
-            self.lines.push(line);
+            self.lines.push_back(line);
         }
         self.flush();
     }
@@ -373,27 +384,48 @@ impl<'a> Drive<'a> {
 
     fn add_line(&mut self, text: String) {
         self.line_bytes += text.len();
-        self.lines.push(text);
+        self.lines.push_back(text);
         let now = Instant::now();
-        if self.line_bytes >= BATCH_BYTES {
-            self.flush();
-        } else if self.flush_at.is_none() {
+        if self.flush_at.is_none() {
             // The first line after a pause goes out at once, the next ones share a message.
             let earliest = self.last_flush.map_or(now, |last| last + BATCH);
             if earliest <= now {
-                self.flush();
-            } else {
-                self.flush_at = Some(earliest);
+                return self.flush();
             }
+            self.flush_at = Some(earliest);
+        }
+        if self.line_bytes >= BATCH_BYTES && self.ahead < AHEAD {
+            self.ahead += 1;
+            self.send();
+        } else if self.lines.len() > self.inner.limits().max_lines {
+            // It would be out of sight before anyone could have read it.
+            let oldest = self.lines.pop_front();
+            self.line_bytes -= oldest.map_or(0, |line| line.len());
+            self.left_out += 1;
         }
     }
 
     fn flush(&mut self) {
         self.flush_at = None;
+        self.ahead = 0;
+        self.send();
+    }
+
+    /// Sends what waits, in messages of the usual size.
+    fn send(&mut self) {
         self.line_bytes = 0;
-        if !self.lines.is_empty() {
+        let mut left_out = std::mem::take(&mut self.left_out);
+        while !self.lines.is_empty() {
+            let mut bytes = 0;
+            let fits = self.lines.iter().take_while(|line| {
+                let room = bytes < BATCH_BYTES;
+                bytes += line.len();
+                room
+            });
+            let batch = self.lines.drain(..fits.count()).collect();
             self.last_flush = Some(Instant::now());
-            self.inner.write(self.live, Stream::Terminal, std::mem::take(&mut self.lines));
+            let left_out = std::mem::take(&mut left_out);
+            self.inner.write(self.live, Stream::Terminal, batch, left_out);
         }
     }
 
@@ -420,7 +452,7 @@ impl<'a> Drive<'a> {
     async fn type_in(&mut self, bytes: &[u8]) {
         if let Err(error) = self.terminal.write(bytes).await {
             let remark = format!("The code could not be typed: {error}");
-            self.inner.write(self.live, Stream::Room, vec![remark]);
+            self.inner.write(self.live, Stream::Room, vec![remark], 0);
         }
     }
 }

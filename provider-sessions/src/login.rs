@@ -124,6 +124,16 @@ impl Login {
         &self.view
     }
 
+    /// Counts lines that nobody can read any more: what follows has scrolled them out of sight. Their
+    /// numbers are left out, and what is kept stays without a hole.
+    pub(crate) fn leave_out(&mut self, lines: u64) {
+        if lines > 0 {
+            self.next_line += lines;
+            self.view.dropped_lines += lines + self.view.lines.len() as u64;
+            self.view.lines.clear();
+        }
+    }
+
     /// Adds finished lines; the caller tells the observer.
     pub(crate) fn write(
         &mut self,

@@ -421,8 +421,10 @@ impl Inner {
         }
     }
 
-    pub(crate) fn write(&self, live: &Live, stream: Stream, texts: Vec<String>) {
+    /// Adds lines, of which so many before them were left out, and tells the observer.
+    pub(crate) fn write(&self, live: &Live, stream: Stream, texts: Vec<String>, left_out: u64) {
         let mut login = live.login();
+        login.leave_out(left_out);
         let new = login.write(stream, texts, Timestamp::now());
         self.observer.lines(login.view(), &new);
     }

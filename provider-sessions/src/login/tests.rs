@@ -155,3 +155,17 @@ fn old_lines_go_first_and_are_counted() {
     assert_eq!(kept, ["3", "4", "5"]);
     assert_eq!((login.view().dropped_lines, login.view().lines[0].id), (2, 3));
 }
+
+#[test]
+fn lines_that_were_left_out_are_counted_and_what_is_kept_has_no_hole() {
+    let mut login = play(0, vec![Input::Launched]);
+    let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect();
+    login.write(Stream::Terminal, texts(&["1", "2"]), at(8));
+    login.leave_out(5);
+    let new = login.write(Stream::Terminal, texts(&["8", "9", "10"]), at(9));
+    assert_eq!(new.iter().map(|line| line.id).collect::<Vec<_>>(), [8, 9, 10]);
+    let view = login.view();
+    assert_eq!((view.dropped_lines, view.lines[0].id, view.lines.len()), (7, 8, 3));
+    login.leave_out(0);
+    assert_eq!(login.view().lines.len(), 3);
+}

@@ -271,7 +271,7 @@ impl Job {
     }
 
     fn say(&self, text: String) {
-        self.inner.write(&self.live, Stream::Room, vec![text]);
+        self.inner.write(&self.live, Stream::Room, vec![text], 0);
     }
 }
 
