@@ -1,7 +1,6 @@
 //! Runs one sign-in: the terminal's bytes to the scanner, its events to the [`Login`], what the
 //! person pasted to the program, and at the end the program's own word on whether it worked.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +14,16 @@ use crate::failure::FailureCode;
 use crate::home::Plan;
 use crate::login::{Ending, Input};
 use crate::manager::{Handed, Inner, Live, Stamp};
+use crate::pace::Pace;
 use crate::paste::Paste;
 use crate::process::Exit;
 use crate::provider::{Ends, Method, Provider, Yields};
 use crate::pty::{Terminal, open_terminal};
 use crate::scan::{Event, Scanner};
 use crate::screen::Size;
-use crate::session::Stream;
 
 /// A program this quiet has said what it has to say: a link at the very end is whole.
 const SETTLED: Duration = Duration::from_millis(300);
-
-/// Lines are sent together when they come faster than this.
-const BATCH: Duration = Duration::from_millis(20);
-
-/// … or when they are this many bytes.
-const BATCH_BYTES: usize = 16 * 1024;
-
-/// How many of those are sent ahead of their time. What a flood brings beyond that waits, and only
-/// as much of it as a person can still read when its time comes.
-const AHEAD: u32 = 1;
 
 /// A link comes within a second; after this long without one the person is told.
 const STUCK: Duration = Duration::from_secs(20);
@@ -155,16 +144,8 @@ struct Drive<'a> {
     provider: &'a Provider,
     terminal: Terminal,
     scanner: Scanner,
-    /// Lines not yet sent, and their bytes.
-    lines: VecDeque<String>,
-    line_bytes: usize,
-    /// How many lines before those will not be sent.
-    left_out: u64,
-    /// How many batches were sent ahead of their time since the last one that was due.
-    ahead: u32,
-    /// When the lines must be sent.
-    flush_at: Option<Instant>,
-    last_flush: Option<Instant>,
+    /// Lines not yet told, and the one being written.
+    pace: Pace,
     /// When the program counts as quiet.
     settle_at: Option<Instant>,
     stuck_at: Option<Instant>,
@@ -195,12 +176,7 @@ impl<'a> Drive<'a> {
             provider,
             terminal,
             scanner: Scanner::for_method(provider, method, Size::TERMINAL),
-            lines: VecDeque::new(),
-            line_bytes: 0,
-            left_out: 0,
-            ahead: 0,
-            flush_at: None,
-            last_flush: None,
+            pace: Pace::new(inner.limits().max_lines),
             settle_at: None,
             stuck_at: Some(Instant::now() + STUCK),
             enter_at: None,
@@ -225,7 +201,7 @@ impl<'a> Drive<'a> {
         let mut drained_at = None;
         while open || exit.is_none() {
             let timers = [
-                self.flush_at,
+                self.pace.next(),
                 self.settle_at,
                 self.stuck_at,
                 self.enter_at,
@@ -271,7 +247,7 @@ impl<'a> Drive<'a> {
         }
         let events = self.scanner.finish();
         self.take(events).await;
-        self.flush();
+        self.tell_all();
         // The launcher ends what the program left behind; nobody waits longer than it may take.
         let _ = tokio::time::timeout(GONE, self.terminal.gone()).await;
         exit.map(|exit| (exit, self.token))
@@ -313,7 +289,7 @@ impl<'a> Drive<'a> {
         }
         let events = self.scanner.finish();
         self.take(events).await;
-        self.flush();
+        self.tell_all();
         drop(self.terminal);
         self.inner.sweep(self.live.id).await;
     }
@@ -326,6 +302,8 @@ impl<'a> Drive<'a> {
             self.stuck_at = Some(now + STUCK);
         }
         self.take(events).await;
+        self.pace.printed(now);
+        self.tell();
         // A program that floods must not keep a worker for itself.
         tokio::task::yield_now().await;
     }
@@ -338,31 +316,21 @@ impl<'a> Drive<'a> {
         }
         if self.stuck_at.is_some_and(|at| now >= at) {
             self.stuck_at = None;
-            self.show_unfinished();
+            // A question is often a line without an end: what is known of it comes first.
+            self.tell_all();
             self.inner.apply(self.live, Input::Stuck);
         }
         if self.enter_at.is_some_and(|at| now >= at) {
             self.enter_at = None;
             self.type_in(b"\r").await;
         }
-        if self.flush_at.is_some_and(|at| now >= at) {
-            self.flush();
-        }
-    }
-
-    /// A question is often a line without an end: the person must see it.
-    fn show_unfinished(&mut self) {
-        let line = self.scanner.current_line();
-        if !line.trim().is_empty() {
-            self.lines.push_back(line);
-        }
-        self.flush();
+        self.tell();
     }
 
     async fn take(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Line(text) => self.add_line(text),
+                Event::Line(text) => self.pace.add(text, Instant::now()),
                 Event::Reply(bytes) => {
                     if let Err(error) = self.terminal.write(&bytes).await {
                         tracing::debug!(%error, "terminal query not answered");
@@ -382,50 +350,17 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn add_line(&mut self, text: String) {
-        self.line_bytes += text.len();
-        self.lines.push_back(text);
-        let now = Instant::now();
-        if self.flush_at.is_none() {
-            // The first line after a pause goes out at once, the next ones share a message.
-            let earliest = self.last_flush.map_or(now, |last| last + BATCH);
-            if earliest <= now {
-                return self.flush();
-            }
-            self.flush_at = Some(earliest);
-        }
-        if self.line_bytes >= BATCH_BYTES && self.ahead < AHEAD {
-            self.ahead += 1;
-            self.send();
-        } else if self.lines.len() > self.inner.limits().max_lines {
-            // It would be out of sight before anyone could have read it.
-            let oldest = self.lines.pop_front();
-            self.line_bytes -= oldest.map_or(0, |line| line.len());
-            self.left_out += 1;
+    /// Tells what is due.
+    fn tell(&mut self) {
+        for message in self.pace.take(Instant::now(), || self.scanner.current_line()) {
+            self.inner.tell(self.live, message);
         }
     }
 
-    fn flush(&mut self) {
-        self.flush_at = None;
-        self.ahead = 0;
-        self.send();
-    }
-
-    /// Sends what waits, in messages of the usual size.
-    fn send(&mut self) {
-        self.line_bytes = 0;
-        let mut left_out = std::mem::take(&mut self.left_out);
-        while !self.lines.is_empty() {
-            let mut bytes = 0;
-            let fits = self.lines.iter().take_while(|line| {
-                let room = bytes < BATCH_BYTES;
-                bytes += line.len();
-                room
-            });
-            let batch = self.lines.drain(..fits.count()).collect();
-            self.last_flush = Some(Instant::now());
-            let left_out = std::mem::take(&mut left_out);
-            self.inner.write(self.live, Stream::Terminal, batch, left_out);
+    /// Tells all there is.
+    fn tell_all(&mut self) {
+        for message in self.pace.take_all(Instant::now(), self.scanner.current_line()) {
+            self.inner.tell(self.live, message);
         }
     }
 
@@ -452,7 +387,7 @@ impl<'a> Drive<'a> {
     async fn type_in(&mut self, bytes: &[u8]) {
         if let Err(error) = self.terminal.write(bytes).await {
             let remark = format!("The code could not be typed: {error}");
-            self.inner.write(self.live, Stream::Room, vec![remark], 0);
+            self.inner.remark(self.live, remark);
         }
     }
 }

@@ -57,6 +57,7 @@ pub mod key;
 pub mod launcher;
 mod login;
 pub mod manager;
+mod pace;
 pub mod paste;
 pub mod process;
 pub mod provider;

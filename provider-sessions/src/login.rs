@@ -157,6 +157,11 @@ impl Login {
         new
     }
 
+    /// What the program is writing now, not finished yet; empty if that is nothing.
+    pub(crate) fn writes(&mut self, text: String) {
+        self.view.current_line = (!text.is_empty()).then_some(text);
+    }
+
     /// Takes one input; true when something other than lines changed.
     pub(crate) fn apply(&mut self, input: Input, provider: &Provider, now: Timestamp) -> bool {
         if !self.view.is_active() {
@@ -176,11 +181,8 @@ impl Login {
             }
             Input::Seen(event) => self.see(event, now),
             Input::Stuck => {
-                let code = if self.view.lines.is_empty() {
-                    FailureCode::NoAnswer
-                } else {
-                    FailureCode::Unrecognised
-                };
+                let silent = self.view.lines.is_empty() && self.view.current_line.is_none();
+                let code = if silent { FailureCode::NoAnswer } else { FailureCode::Unrecognised };
                 self.view.notice = Some(Failure::of(code, provider));
             }
             Input::Pasted => {
@@ -325,6 +327,7 @@ impl Login {
         self.view.failure = failure;
         self.view.notice = None;
         self.view.awaiting_input = false;
+        self.view.current_line = None;
     }
 }
 
@@ -359,6 +362,7 @@ fn begun(
         notice: None,
         started_by: started_by.to_owned(),
         lines: std::collections::VecDeque::new(),
+        current_line: None,
         dropped_lines: 0,
     }
 }

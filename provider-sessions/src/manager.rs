@@ -31,6 +31,7 @@ use crate::error::SessionError;
 use crate::home;
 use crate::launcher::Launcher;
 use crate::login::{Ending, Input, Limits, Login};
+use crate::pace::Message;
 use crate::provider::{Provider, Shown};
 use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
 use crate::status::ProviderStatus;
@@ -48,7 +49,7 @@ const MAX_FINISHED: usize = 32;
 pub trait Observer: Send + Sync + 'static {
     /// Something other than lines changed.
     fn status(&self, view: &SessionView);
-    /// New lines, in order; `view` holds them already.
+    /// New lines, in order, or another line being written; `view` holds them already.
     fn lines(&self, view: &SessionView, new: &[Line]);
     /// What is known of a provider changed.
     fn provider(&self, status: &ProviderStatus);
@@ -421,11 +422,19 @@ impl Inner {
         }
     }
 
-    /// Adds lines, of which so many before them were left out, and tells the observer.
-    pub(crate) fn write(&self, live: &Live, stream: Stream, texts: Vec<String>, left_out: u64) {
+    /// Adds what the program printed, and tells the observer.
+    pub(crate) fn tell(&self, live: &Live, message: Message) {
         let mut login = live.login();
-        login.leave_out(left_out);
-        let new = login.write(stream, texts, Timestamp::now());
+        login.leave_out(message.left_out);
+        let new = login.write(Stream::Terminal, message.lines, Timestamp::now());
+        login.writes(message.current);
+        self.observer.lines(login.view(), &new);
+    }
+
+    /// Adds a line of our own, and tells the observer.
+    pub(crate) fn remark(&self, live: &Live, text: String) {
+        let mut login = live.login();
+        let new = login.write(Stream::Room, vec![text], Timestamp::now());
         self.observer.lines(login.view(), &new);
     }
 

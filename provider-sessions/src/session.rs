@@ -99,7 +99,8 @@ pub enum Step {
 /// One line a person would have seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Rises by one within a session, from 1.
+    /// Rises within a session, from 1; by more than one where lines were left out of a flood, which
+    /// are counted in [`SessionView::dropped_lines`].
     pub id: u64,
     /// Who wrote it.
     pub stream: Stream,
@@ -159,9 +160,12 @@ pub struct SessionView {
     pub notice: Option<Failure>,
     /// Who started it.
     pub started_by: String,
-    /// The last lines, oldest first.
+    /// The last lines, oldest first, none between them missing.
     pub lines: VecDeque<Line>,
-    /// How many lines before those are gone.
+    /// The line that the program is writing after those, secrets masked: a question, a progress
+    /// display. It has no id until it is finished.
+    pub current_line: Option<String>,
+    /// How many lines before those are gone: the last line's id less how many are kept.
     pub dropped_lines: u64,
 }
 

@@ -359,25 +359,75 @@ async fn a_program_that_goes_on_is_ended_once_it_has_stored_its_sign_in() {
     assert_eq!((view.status, view.exit_code), (Status::Completed, Some(0)), "{view:#?}");
 }
 
+/// A `codex` that is this script at its sign-in.
+fn codex_that(script: &str) -> tempfile::TempDir {
+    let programs = tempfile::tempdir().unwrap();
+    let program = programs.path().join("codex");
+    fs::write(&program, format!("#!/bin/sh\n[ \"$2\" = status ] && exit 1\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    programs
+}
+
 #[tokio::test]
 async fn a_flood_is_told_in_few_and_bounded_pieces() {
-    let programs = tempfile::tempdir().unwrap();
-    let script = "#!/bin/sh\n[ \"$2\" = status ] && exit 1\nseq -f 'line %06.0f of a flood' 20000\n\
-        sleep 0.1; echo the end; exec sleep 1000\n";
-    let program = programs.path().join("codex");
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // Beyond what a person can look back over, and at another pace than this machine's.
+    let programs = codex_that(
+        "seq -f 'line %06.0f of a flood' 20000; sleep 0.1; echo the end; exec sleep 1000",
+    );
     let bench = Bench::with_programs(programs.path());
+    let start = Instant::now();
     let view = bench.connect("codex").await;
     let view = bench.until(view.id, |view| view.lines.iter().any(|l| l.text == "the end")).await;
+    let took = start.elapsed();
+    bench.manager.shutdown().await;
     assert_eq!(view.lines.len(), 100, "what is kept is bounded");
     assert_eq!(view.dropped_lines, 20_001 - 100);
-    let heard = bench.heard.lines.lock().unwrap().len();
-    assert_eq!(heard, 20_001, "a listener misses none");
+    let kept = view.lines.iter().map(|line| line.id);
+    assert!(kept.eq(19_902..=20_001), "and has no hole");
+    // What is left out is missing from the numbers, and from nothing else.
+    let heard = bench.heard.lines.lock().unwrap().clone();
+    assert!(heard.is_sorted_by(|one, next| one.id < next.id), "numbers rise");
+    for line in heard.iter().filter(|line| line.id <= 20_000) {
+        assert_eq!(line.text, format!("line {:06} of a flood", line.id));
+    }
+    assert_eq!((heard[0].id, heard.last().unwrap().id), (1, 20_001));
+    assert!(heard.iter().skip(heard.len() - 100).map(|line| line.id).eq(19_902..=20_001));
     let batches = bench.heard.batches.lock().unwrap().clone();
-    // 520 kB in pieces of 16 KiB, and one more where a pause was.
-    assert!(batches.len() < 200, "{}", batches.len());
+    let most = 4 + 2 * took.as_millis() / 20;
+    assert!((batches.len() as u128) < most, "{} in {took:?}", batches.len());
     let largest = batches.iter().map(|(_, bytes)| *bytes).max().unwrap();
     assert!(largest <= 16 * 1024 + 4 * 1024, "{largest}");
+}
+
+#[tokio::test]
+async fn the_line_being_written_is_seen_masked_and_goes_when_it_is_finished() {
+    let programs = codex_that(
+        "printf 'Key sk-ant-api03-abcdefghijklmnop taken. Go on? '
+        until [ -e \"$HOME/answer\" ]; do sleep 0.01; done; rm \"$HOME/answer\"
+        printf 'yes\nWorking'; until [ -e \"$HOME/answer\" ]; do printf .; sleep 0.01; done
+        printf '\ndone\n'; exec sleep 1000",
+    );
+    let bench = Bench::with_programs(programs.path());
+    let start = Instant::now();
+    let id = bench.connect("codex").await.id;
+    let view = bench.until(id, |view| view.current_line.is_some()).await;
+    assert_eq!(view.current_line.as_deref(), Some("Key **** taken. Go on?"));
+    assert_eq!(view.lines.len(), 0, "it is not finished");
+    bench.answer("");
+    let dots = |view: &SessionView| {
+        view.current_line.as_ref().is_some_and(|line| line.ends_with(&".".repeat(60)))
+    };
+    bench.until(id, dots).await;
+    bench.answer("");
+    let view = bench.until(id, |view| view.lines.iter().any(|line| line.text == "done")).await;
+    assert_eq!(view.current_line, None);
+    let took = start.elapsed();
     bench.manager.shutdown().await;
+    let heard = bench.heard.lines.lock().unwrap().clone();
+    assert_eq!(heard[0].text, "Key **** taken. Go on? yes");
+    assert!(heard.iter().map(|line| line.id).eq(1..=3), "each once: {heard:?}");
+    let batches = bench.heard.batches.lock().unwrap().clone();
+    let alone = batches.iter().filter(|(lines, _)| *lines == 0).count();
+    let most = 2 + took.as_millis() / 200;
+    assert!(alone >= 3 && alone as u128 <= most, "{alone} of the line alone in {took:?}");
 }

@@ -88,7 +88,9 @@ async fn silence_and_an_unknown_question_are_told_of_after_20_seconds() {
         held_up("codex", &Scenario::Silent, "no_answer"),
         held_up("claude", &Scenario::UnknownQuestion, "unrecognised"),
     );
-    assert!(text(&question).contains("Continue with foo?"), "{question:#}");
+    let asked = question["currentLine"].as_str().unwrap();
+    assert!(asked.contains("Continue with foo?"), "{question:#}");
+    assert!(!text(&question).contains("Continue with foo?"), "it is not finished: {question:#}");
 }
 
 #[tokio::test]
@@ -136,6 +138,8 @@ async fn a_flood_keeps_its_end_and_a_count_of_the_rest() {
     assert!(lines.len() <= 500, "{}", lines.len());
     let dropped = session["droppedLines"].as_u64().unwrap() + lines.len() as u64;
     assert!((20_000..20_100).contains(&dropped), "{dropped}");
+    let ids = lines.iter().map(|line| line["id"].as_u64().unwrap());
+    assert!(ids.eq(dropped + 1 - lines.len() as u64..=dropped), "no hole in what is kept");
     assert!(text(&session).contains("line 20000 of a flood"));
     assert!(!text(&session).contains("line 00001 of a flood"));
     room.control.approve();

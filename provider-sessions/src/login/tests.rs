@@ -133,6 +133,13 @@ fn a_program_that_says_nothing_or_something_unknown_gets_a_notice() {
     asking.write(Stream::Terminal, vec!["Continue? ".to_owned()], at(2));
     asking.apply(Input::Stuck, row, at(22));
     assert_eq!(asking.view().notice.as_ref().unwrap().code, FailureCode::Unrecognised);
+    let mut asking_without_end = play(0, vec![Input::Launched]);
+    asking_without_end.writes("Continue? ".to_owned());
+    asking_without_end.apply(Input::Stuck, row, at(22));
+    let notice = asking_without_end.view().notice.as_ref().unwrap().code;
+    assert_eq!(notice, FailureCode::Unrecognised);
+    asking_without_end.apply(exit(1), row, at(23));
+    assert_eq!(asking_without_end.view().current_line, None, "nothing is written any more");
     asking.apply(link("https://auth.openai.com/codex/device"), row, at(23));
     assert_eq!(asking.view().notice, None);
 }

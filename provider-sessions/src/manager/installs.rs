@@ -16,7 +16,7 @@ use crate::install::{
 use crate::login::{Ending, Input, Limits, Login};
 use crate::process::{SpawnError, run_until};
 use crate::provider::{Archive, Provider};
-use crate::session::{SessionView, Status, Step, Stream};
+use crate::session::{SessionView, Status, Step};
 use crate::status::{PROBE_LIMIT, read_version};
 
 const MEGABYTE: u64 = 1_000_000;
@@ -271,7 +271,7 @@ impl Job {
     }
 
     fn say(&self, text: String) {
-        self.inner.write(&self.live, Stream::Room, vec![text], 0);
+        self.inner.remark(&self.live, text);
     }
 }
 

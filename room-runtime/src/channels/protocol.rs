@@ -189,11 +189,18 @@ pub fn gap(channel: &str, from: u64, to: u64) -> Option<Frame> {
 }
 
 /// `provider_auth:line`.
+///
+/// Ids rise; where they jump, lines were left out of a flood, and what a listener has kept from before
+/// is no more part of the end that the server keeps. At most one message in 20 ms in the long run, of
+/// about 16 KiB, and one in 200 ms for `currentLine` alone.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LinesData {
     session_id: String,
     lines: Vec<wire::Line>,
+    /// The line that the program is writing after these; null if there is none. Each message's takes
+    /// the place of the one before.
+    current_line: Option<String>,
     device_code: Option<String>,
     verification_url: Option<String>,
 }
@@ -204,6 +211,7 @@ impl LinesData {
         Self {
             session_id: view.id.to_string(),
             lines: new.iter().map(Into::into).collect(),
+            current_line: view.current_line.clone(),
             device_code: view.device_code.clone(),
             verification_url: view.verification_url.clone(),
         }

@@ -82,6 +82,7 @@ pub(crate) fn view() -> SessionView {
             line(5, Stream::Room, "A code was pasted."),
         ]
         .into(),
+        current_line: Some("Paste code here if prompted >".into()),
         dropped_lines: 3,
     }
 }
@@ -99,6 +100,7 @@ fn failed() -> SessionView {
         device_code: Some("ABCD-12345".into()),
         awaiting_input: false,
         input_hint: None,
+        current_line: None,
         failure: Some(Failure::new(FailureCode::Expired, title)),
         ..view()
     }
@@ -116,6 +118,7 @@ fn installing() -> SessionView {
         verification_url: None,
         awaiting_input: false,
         input_hint: None,
+        current_line: None,
         lines: [line(1, "Downloading Codex 0.169.0."), line(2, "Downloaded 40 of 98 MB.")].into(),
         dropped_lines: 0,
         ..view()

@@ -36,6 +36,10 @@ pub struct Session {
     /// Absent where lines come by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<Vec<Line>>,
+    /// The line being written after those, or null; absent as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_line: Option<Option<String>>,
+    /// The last line's id less how many are here.
     dropped_lines: u64,
 }
 
@@ -94,7 +98,7 @@ impl Session {
     /// With all the lines that are kept.
     pub fn whole(view: &SessionView) -> Self {
         let lines = view.lines.iter().map(Into::into).collect();
-        Self { lines: Some(lines), ..Self::without_lines(view) }
+        Self { lines: Some(lines), ..Self::whole_but_lines(view) }
     }
 
     /// With the newest lines, as many as fit one message; the others count as dropped.
@@ -108,8 +112,13 @@ impl Session {
             view.lines.iter().rev().take_while(fits).map(Into::into).collect();
         lines.reverse();
         let left_out = (view.lines.len() - lines.len()) as u64;
-        let whole = Self::without_lines(view);
-        Self { lines: Some(lines), dropped_lines: view.dropped_lines + left_out, ..whole }
+        let dropped_lines = view.dropped_lines + left_out;
+        Self { lines: Some(lines), dropped_lines, ..Self::whole_but_lines(view) }
+    }
+
+    /// With the line being written, for one that adds the others.
+    fn whole_but_lines(view: &SessionView) -> Self {
+        Self { current_line: Some(view.current_line.clone()), ..Self::without_lines(view) }
     }
 
     /// Without lines.
@@ -145,6 +154,7 @@ impl Session {
             started_by: view.started_by.clone(),
             active: view.is_active(),
             lines: None,
+            current_line: None,
             dropped_lines: view.dropped_lines,
         }
     }
@@ -177,6 +187,7 @@ impl From<LoginRow> for Session {
             started_by: row.started_by,
             active: false,
             lines: Some(Vec::new()),
+            current_line: Some(None),
             dropped_lines: 0,
         }
     }
