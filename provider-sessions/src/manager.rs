@@ -14,6 +14,7 @@ mod sign_out;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -122,6 +123,8 @@ pub(crate) struct Inner {
     observer: Arc<dyn Observer>,
     /// Set when nothing of an earlier, killed server is left: only then may anything start.
     swept: tokio::sync::OnceCell<()>,
+    /// Processes that a sweep of ours has ended.
+    orphans: AtomicU64,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -166,6 +169,7 @@ impl SessionManager {
             statuses: Mutex::new(statuses),
             observer,
             swept: tokio::sync::OnceCell::new(),
+            orphans: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))
@@ -177,6 +181,11 @@ impl SessionManager {
             let inner = Arc::clone(&self.0);
             self.0.tasks.spawn(async move { inner.watch(index).await });
         }
+    }
+
+    /// How many processes outlived their sign-in or their server, and were ended.
+    pub fn orphans_killed(&self) -> u64 {
+        self.0.orphans.load(Ordering::Relaxed)
     }
 
     /// The rows, in the order a person sees them.

@@ -38,7 +38,7 @@ impl FromStr for SessionId {
 pub const INSTALL_METHOD: &str = "install";
 
 /// What a session is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A person signs a program in.
     SignIn,

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::Front;
+use crate::metrics::Gauge;
 use crate::state::{Connection, Place};
 
 /// How long a request's head may take to arrive; also how long an idle connection is kept.
@@ -39,11 +40,12 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long the loop rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(100);
 
-/// Serves a listening socket until told to stop.
+/// Serves a listening socket until told to stop. Its connections have places of those, and count as
+/// open.
 pub async fn serve(
     listener: TcpListener,
     front: Front,
-    places: Arc<Semaphore>,
+    (places, open): (Arc<Semaphore>, Arc<Gauge>),
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -61,7 +63,7 @@ pub async fn serve(
             Ok((stream, peer)) => {
                 let Ok(ours) = stream.local_addr() else { continue };
                 let connection = Connection { peer, ours };
-                let place = Place::new(place);
+                let place = Place::new(place, open.clone());
                 tasks.spawn(connect(stream, connection, place, front.clone(), stop.clone()));
             }
             Err(error) if is_of_the_client(&error) => {}

@@ -27,6 +27,7 @@ use crate::channels::hub::{Hub, Start};
 use crate::channels::outbox::Outbox;
 use crate::channels::{self, Channel};
 use crate::http::wire;
+use crate::metrics::{Counter, Histogram};
 use crate::store::{Range, Store, StoreError};
 
 /// How many rows may wait to be written; those who bring more wait themselves.
@@ -43,6 +44,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long something that happens anyway waits for its row.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A good disk takes a commit in a millisecond or two.
+const COMMIT_ENDS: [Duration; 8] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
 
 /// Networks whose refusals are counted apart until the next row; the rest share one count.
 const NETWORKS: usize = 3;
@@ -76,6 +89,22 @@ struct Log {
 struct Shared {
     recent: Mutex<Recent>,
     refusals: Mutex<BTreeMap<(Option<String>, &'static str), u64>>,
+    commits: Commits,
+}
+
+/// How the disk takes the rows.
+#[derive(Debug)]
+pub struct Commits {
+    /// How long a commit took that worked.
+    pub seconds: Histogram,
+    /// Those that did not.
+    pub failures: Counter,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self { seconds: Histogram::new(&COMMIT_ENDS), failures: Counter::default() }
+    }
 }
 
 /// The newest events, for whoever joins the channel.
@@ -116,7 +145,7 @@ impl Activity {
         let newest = store.activity(Range::Newest, None, PAGE + 1).await?;
         let mut recent = Recent { more: newest.len() > PAGE as usize, events: newest.into() };
         recent.trim();
-        let shared = Arc::new(Shared { recent: Mutex::new(recent), refusals: Mutex::default() });
+        let shared = Arc::new(Shared { recent: Mutex::new(recent), ..Shared::default() });
         let (rows, inbox) = mpsc::channel(WAITING);
         let log = Log { rows, clock: clock.clone() };
         tokio::spawn(Writer::new(store, hub, clock, shared.clone(), inbox).run());
@@ -222,6 +251,11 @@ impl Activity {
                 more: recent.more || skip > 0,
             }
         });
+    }
+
+    /// How the disk takes the rows.
+    pub fn commits(&self) -> &Commits {
+        &self.shared.commits
     }
 
     fn entry(

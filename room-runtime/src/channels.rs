@@ -21,7 +21,7 @@ mod sync {
     };
 }
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use self::outbox::Outbox;
 use self::protocol::{LinesData, ProviderData};
 use crate::activity::{Action, Activity, Detail, Outcome};
 use crate::http::wire;
+use crate::metrics;
 use crate::state::App;
 use crate::store::{LoginRow, StoreError, status_name};
 
@@ -168,17 +169,29 @@ pub struct Publisher {
     /// The live sign-ins, as the list of providers shows them.
     live: Mutex<HashMap<SessionId, wire::Session>>,
     history: Arc<History>,
+    /// How sign-ins and installs ended.
+    pub ended: metrics::Sessions,
 }
 
 impl Publisher {
     /// Tells this hub and this history.
     pub fn new(hub: Arc<Hub>, history: Arc<History>) -> Self {
-        Self { hub, live: Mutex::default(), history }
+        Self { hub, live: Mutex::default(), history, ended: metrics::Sessions::default() }
     }
 
     /// Whether a provider is being signed in.
     pub fn has_live(&self) -> bool {
         !lock(&self.live).is_empty()
+    }
+
+    /// How many sign-ins and installs of each provider are going on.
+    pub fn live_by_provider(&self) -> BTreeMap<(String, Kind), u64> {
+        let mut counts = BTreeMap::new();
+        for session in lock(&self.live).values() {
+            let kind = Kind::of_method(&session.method);
+            *counts.entry((session.provider.clone(), kind)).or_default() += 1;
+        }
+        counts
     }
 
     /// How the providers stand, as an audience may see it.
@@ -203,8 +216,8 @@ impl Observer for Publisher {
             let mut live = lock(&self.live);
             if view.is_active() {
                 live.insert(view.id, session.clone());
-            } else {
-                live.remove(&view.id);
+            } else if live.remove(&view.id).is_some() {
+                self.ended.ended(view);
             }
         }
         let now = Timestamp::now();

@@ -5,6 +5,7 @@
 //! its field.
 
 mod cloud;
+mod metrics;
 mod providers;
 mod settings;
 mod value;
@@ -20,6 +21,7 @@ use provider_sessions::{InstallSettings, Provider};
 use secrecy::SecretString;
 
 pub use self::cloud::{Cloud, Cloudflare, Issuer};
+pub use self::metrics::MetricsBind;
 use self::settings::{Reader, SETTINGS, Scope};
 
 /// Names and values the process was started with.
@@ -86,6 +88,8 @@ pub struct Config {
     pub log: LogLevel,
     /// In which form (`ROOM_LOG_FORMAT`); `None` asks whether a person is looking.
     pub log_format: Option<LogFormat>,
+    /// Where the numbers of [`crate::metrics`] are read (`ROOM_METRICS_BIND`); nowhere by default.
+    pub metrics_bind: Option<MetricsBind>,
     /// What a hosted Room is told beside (`ROOM_MODE=cloud`); none is local mode.
     pub cloud: Option<Box<Cloud>>,
     /// Every setting with its value and where it comes from, secrets masked.
@@ -265,17 +269,7 @@ impl Config {
                 "900000",
                 value::milliseconds(1_000, 86_400_000),
             ),
-            handshake: match read
-                .value("ROOM_LOCAL_HANDSHAKE", "code", value::word(&["code", "same-uid"]))
-                .as_str()
-            {
-                "same-uid" if cfg!(not(target_os = "linux")) => {
-                    read.fault("ROOM_LOCAL_HANDSHAKE", "`same-uid` needs Linux; use `code`");
-                    LocalHandshake::Code
-                }
-                "same-uid" => LocalHandshake::SameUid,
-                _ => LocalHandshake::Code,
-            },
+            handshake: handshake(&mut read),
             auth_failures_per_minute,
             encryption_keys: read
                 .optional("ROOM_ENCRYPTION_KEY", value::secrets)
@@ -292,6 +286,7 @@ impl Config {
                 == "on",
             log: read.value("ROOM_LOG", "info", value::log_level),
             log_format: read.value("ROOM_LOG_FORMAT", "auto", value::log_format),
+            metrics_bind: MetricsBind::read(&mut read, is_cloud, fly_app.is_some()),
             cloud,
             effective: Vec::new(),
         };
@@ -320,6 +315,19 @@ impl Config {
     /// The names of all settings, for the documentation's test.
     pub fn names() -> impl Iterator<Item = &'static str> {
         SETTINGS.iter().map(|setting| setting.name)
+    }
+}
+
+/// How a browser gets in; `same-uid` needs the kernel's word for who owns a socket.
+fn handshake(read: &mut Reader<'_>) -> LocalHandshake {
+    let words = value::word(&["code", "same-uid"]);
+    match read.value("ROOM_LOCAL_HANDSHAKE", "code", words).as_str() {
+        "same-uid" if cfg!(not(target_os = "linux")) => {
+            read.fault("ROOM_LOCAL_HANDSHAKE", "`same-uid` needs Linux; use `code`");
+            LocalHandshake::Code
+        }
+        "same-uid" => LocalHandshake::SameUid,
+        _ => LocalHandshake::Code,
     }
 }
 
@@ -445,7 +453,7 @@ mod tests {
         check("ROOM_JWT_SECRET", "hunter2hunter2", "cloud mode");
         check("ROOM_CODEX_API_KEY", "sk-1", "one looks like sk-…");
         check("ROOM_ENCRYPTION_KEY", "hunter2", "at least 32");
-        check("ROOM_METRICS_BIND", "127.0.0.1:1", "not in this build");
+        check("ROOM_METRICS_BIND", "10.0.0.1:9091", "this computer alone");
         check_faults(&[("FLY_APP_NAME", "x")], "", &["ROOM_MODE"], "Fly");
         check_faults(&[], "port = [1]", &["room.toml: port"], "a text, a number");
         check_faults(&[], "port = 70000", &["room.toml: port"], "0 to 65535");

@@ -21,6 +21,7 @@ pub mod listen;
 pub mod logging;
 pub mod machine;
 pub mod memo;
+pub mod metrics;
 pub mod proc_net;
 pub mod server;
 pub mod sign_in;

@@ -18,6 +18,7 @@ use room_auth::{Clock, Identity};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::ApiError;
+use crate::metrics::Counter;
 
 /// How often those who have not asked for a while are forgotten.
 const REAP_EVERY: Duration = Duration::from_secs(30);
@@ -31,6 +32,9 @@ const ALL_KEYS: usize = 150_000;
 
 /// The key of all who have none of their own.
 const REST: u64 = 0;
+
+/// What the group is called whose failures are counted with the sign-ins.
+pub const SIGN_IN: &str = "sign_in";
 
 /// What a route counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +60,21 @@ pub enum Group {
 }
 
 impl Group {
+    /// Its name in the metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => SIGN_IN,
+            Self::Health => "health",
+            Self::Public => "public",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Connect => "connect",
+            Self::Input => "input",
+            Self::Pair => "pair",
+            Self::Socket => "socket",
+        }
+    }
+
     const ALL: [Self; 9] = [
         Self::SignIn,
         Self::Health,
@@ -120,13 +139,22 @@ pub struct Limits {
     hasher: RandomState,
     /// By [`Group`], in the order of [`Group::ALL`].
     groups: [Mutex<Counts>; 9],
+    /// Refused calls, in the same order.
+    refused: [Counter; 9],
 }
 
 impl Limits {
     /// Nobody has asked yet. `on` is false where only this machine can ask and its owner said so.
     pub fn new(clock: Arc<dyn Clock>, on: bool) -> Self {
         let groups = Group::ALL.map(|group| Mutex::new(Counts::new(group.quotas())));
-        Self { on, start: clock.monotonic(), clock, hasher: RandomState::new(), groups }
+        Self {
+            on,
+            start: clock.monotonic(),
+            clock,
+            hasher: RandomState::new(),
+            groups,
+            refused: Default::default(),
+        }
     }
 
     /// Counts a call of a person.
@@ -158,9 +186,17 @@ impl Limits {
         let (fine, now) = (self.hasher.hash_one(key), self.now());
         let taken = lock(&self.groups[group as usize]).take(fine, coarse, now);
         taken.map_err(|wait| {
+            self.refused[group as usize].one();
             tracing::debug!(?group, ?wait, "too many calls");
             ApiError::too_many("Too many requests; wait a moment.", wait)
         })
+    }
+
+    /// How many calls each group has refused that are counted here.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counted = Group::ALL.iter().zip(&self.refused);
+        let counted = counted.filter(|(group, _)| **group != Group::SignIn);
+        counted.map(|(group, count)| (group.name(), count.count()))
     }
 
     fn now(&self) -> Duration {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use provider_sessions::key::Storage;
-use provider_sessions::{InstallSettings, Launcher, SessionManager};
+use provider_sessions::{HeldKey, InstallSettings, Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,18 +26,22 @@ use crate::idle::{self, Idle};
 use crate::limits::Limits;
 use crate::listen::{ListenError, Listeners, listen};
 use crate::memo::Memo;
+use crate::metrics::Metrics;
 use crate::sign_in::SignIn;
 use crate::state::{self, App, AppState, LazyManager};
 use crate::store::{self, Store, StoreError};
 use crate::vault::Vault;
 use crate::vault::seal::Sealer;
-use crate::{accept, control};
+use crate::{accept, control, metrics};
 
 /// The bearer of programs that can read the data directory; new at each start.
 pub const TOKEN_FILE: &str = "api.token";
 
 /// The port that was bound.
 pub const PORT_FILE: &str = "api.port";
+
+/// Where the metrics are read, while they are.
+pub const METRICS_FILE: &str = "metrics.address";
 
 /// How long sign-ins may take to end before sockets are told that we stop; until then a page sees
 /// what becomes of them.
@@ -117,6 +121,8 @@ impl StartError {
 pub struct Server {
     app: AppState,
     listeners: Listeners,
+    /// Where the metrics are read.
+    metrics: Option<TcpListener>,
     commands: UnixListener,
     data_dir: DataDir,
     history: Arc<History>,
@@ -150,6 +156,7 @@ impl Server {
         }
         let inspected = Inspected::look(&config.data_dir)?;
         let listeners = listen(&config.bind, &config.addresses(), config.port)?;
+        let metrics = config.metrics_bind.as_ref().map(metrics::listener::bind).transpose()?;
         let data_dir = inspected.claim()?;
         let failed = |name| {
             let directory = config.data_dir.clone();
@@ -174,10 +181,15 @@ impl Server {
         let port = listeners.port;
         // A hosted Room has no bearer lying about; an old one is never looked at.
         let token = config.cloud.is_none().then(Token::random);
-        if let Some(token) = &token {
-            data_dir.write(TOKEN_FILE, token.expose().as_bytes()).map_err(failed(TOKEN_FILE))?;
+        let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        for (name, text) in [
+            (TOKEN_FILE, token.as_ref().map(|token| token.expose().to_owned())),
+            (PORT_FILE, Some(port.to_string())),
+            (METRICS_FILE, metrics_at.map(|address| address.to_string())),
+        ] {
+            let Some(text) = text else { continue };
+            data_dir.write(name, text.as_bytes()).map_err(failed(name))?;
         }
-        data_dir.write(PORT_FILE, port.to_string().as_bytes()).map_err(failed(PORT_FILE))?;
         let commands = control::bind(&data_dir).map_err(failed(control::SOCKET))?;
         let (hub, history) = (Arc::new(Hub::default()), Arc::new(History::default()));
         let publisher = Arc::new(Publisher::new(hub.clone(), history.clone()));
@@ -195,14 +207,7 @@ impl Server {
             let publisher = publisher.clone();
             LazyManager::new(Box::new(move || {
                 let manager = manager(&config, &environment, launcher, publisher, vault);
-                for (provider, key) in keys {
-                    manager.restore_key(&provider, key, Storage::Sealed);
-                }
-                for (provider, key) in &config.provider_keys {
-                    if let Err(error) = manager.inject_key(provider, key) {
-                        tracing::error!(provider, %error, "the key of the settings is not in use");
-                    }
-                }
+                hand_keys(&manager, keys, &config);
                 manager
             }))
         };
@@ -210,15 +215,7 @@ impl Server {
         let started = clock.monotonic();
         let limits = Limits::new(clock.clone(), config.auth_failures_per_minute.is_some());
         let sign_in = SignIn::new(config.auth_failures_per_minute, token.as_ref(), now);
-        let (site, cloud) = match &config.cloud {
-            None => (Site::loopback(port), None),
-            Some(settings) => {
-                let rows = store.load_cloud(now).await?;
-                let site = settings.site().ok_or(StartError::PublicUrl)?;
-                let cloud = Cloud::new((**settings).clone(), &config.data_dir, &clock, rows)?;
-                (site, Some(cloud))
-            }
-        };
+        let (site, cloud) = door(&config, port, &store, &clock).await?;
         let app = Arc::new(App {
             port,
             boot,
@@ -237,6 +234,7 @@ impl Server {
             verified: Memo::default(),
             content_policy: http::content_policy(&config.frame_ancestors),
             writable: Mutex::default(),
+            metrics: Metrics::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -244,7 +242,7 @@ impl Server {
             idle: Idle::new(idle_exit, started),
             config,
         });
-        Ok(Self { app, listeners, commands, data_dir, history })
+        Ok(Self { app, listeners, metrics, commands, data_dir, history })
     }
 
     /// The address a person opens.
@@ -278,19 +276,22 @@ impl Server {
     /// Serves until `stop` fires or nobody has used it for as long as it was told, then ends
     /// everything, within [`STOPS_WITHIN`].
     pub async fn run(self, stop: CancellationToken) {
-        let Self { app, listeners, commands, data_dir, history } = self;
+        let Self { app, listeners, metrics, commands, data_dir, history } = self;
         let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
         let front = http::front(&app);
         for listener in listeners.sockets {
             app.tasks.spawn(accept::serve(
                 listener,
                 front.clone(),
-                places.clone(),
+                (places.clone(), app.metrics.connections.clone()),
                 app.tasks.clone(),
                 app.stop.clone(),
             ));
         }
         app.tasks.spawn(control::serve(commands, app.clone()));
+        if let Some(listener) = metrics {
+            app.tasks.spawn(metrics::listener::serve(listener, app.clone()));
+        }
         let reaped = app.clone();
         app.tasks.spawn(async move { reaped.limits.reap(&reaped.stop).await });
         app.activity.post(None, Action::Start, Outcome::Ok, None, Detail::none());
@@ -332,7 +333,7 @@ impl Server {
         if tokio::time::timeout(LAST_WORDS, write_down(&app, &history)).await.is_err() {
             tracing::warn!("the disk did not take the last of it in time");
         }
-        for file in [control::SOCKET, PORT_FILE, TOKEN_FILE] {
+        for file in [control::SOCKET, PORT_FILE, METRICS_FILE, TOKEN_FILE] {
             data_dir.remove(file);
         }
         tracing::info!("stopped");
@@ -397,6 +398,33 @@ fn manager(
         keys: vault,
     };
     SessionManager::new(settings, rows, publisher)
+}
+
+/// Under which names we are reached, and, hosted, who gets in.
+async fn door(
+    config: &Config,
+    port: u16,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Site, Option<Cloud>), StartError> {
+    let Some(settings) = &config.cloud else { return Ok((Site::loopback(port), None)) };
+    let now = Timestamp::try_from(clock.now()).unwrap_or_default();
+    let rows = store.load_cloud(now).await?;
+    let site = settings.site().ok_or(StartError::PublicUrl)?;
+    let cloud = Cloud::new((**settings).clone(), &config.data_dir, clock, rows)?;
+    Ok((site, Some(cloud)))
+}
+
+/// Gives the manager the keys that were kept, and those of the settings.
+fn hand_keys(manager: &SessionManager, kept: Vec<(String, HeldKey)>, config: &Config) {
+    for (provider, key) in kept {
+        manager.restore_key(&provider, key, Storage::Sealed);
+    }
+    for (provider, key) in &config.provider_keys {
+        if let Err(error) = manager.inject_key(provider, key) {
+            tracing::error!(provider, %error, "the key of the settings is not in use");
+        }
+    }
 }
 
 /// A server for tests of the router: bound, with nobody's programs, and not running.

@@ -28,6 +28,7 @@ use self::local::Local;
 use self::sockets::{SocketPlace, Sockets};
 use crate::cloud::Cloud;
 use crate::http::ApiError;
+use crate::metrics::Counter;
 use crate::state::{App, Connection};
 
 /// How long a socket ticket works: the page uses it at once.
@@ -50,6 +51,8 @@ pub struct SignIn {
     pub ends: Ends,
     tickets: Mutex<OneTime<Ticket>>,
     attempts: Option<Mutex<Attempts>>,
+    /// Those who were told that they failed too often.
+    pub limited: Counter,
     sockets: Sockets,
 }
 
@@ -68,6 +71,7 @@ impl SignIn {
             ends: Ends::default(),
             tickets: Mutex::new(OneTime::new(TICKET_LIFE, TICKETS)),
             attempts: failures_per_minute.map(attempts),
+            limited: Counter::default(),
             sockets: Sockets::default(),
         }
     }
@@ -77,7 +81,8 @@ impl SignIn {
     /// # Errors
     /// Too many: how long to wait.
     pub fn failed(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        self.attempts.as_ref().map_or(Ok(()), |attempts| lock(attempts).failed(address, now))
+        let Some(attempts) = &self.attempts else { return Ok(()) };
+        lock(attempts).failed(address, now).inspect_err(|_| self.limited.one())
     }
 
     /// What a refused caller is told: why, or that there were too many from their address. Only

@@ -23,6 +23,7 @@ use crate::farewell::Farewell;
 use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::memo::Memo;
+use crate::metrics::{Gauge, Metrics};
 use crate::sign_in::SignIn;
 use crate::store::Store;
 
@@ -75,6 +76,8 @@ pub struct App {
     /// What the last look at the database said, and when; shared by all who ask whether we are
     /// ready.
     pub writable: Mutex<Option<(Instant, bool)>>,
+    /// What was done, for whoever counts.
+    pub metrics: Metrics,
     /// One permit a request.
     pub in_flight: Semaphore,
     /// Every task that must end before the program does.
@@ -127,14 +130,25 @@ pub fn address(config: &Config, port: u16) -> String {
 
 /// One of the connections that may be open; a socket holds on to it after its request is done.
 #[derive(Clone, Debug)]
-pub struct Place(
-    #[expect(dead_code, reason = "held, and given back by its drop")] Arc<OwnedSemaphorePermit>,
-);
+pub struct Place(#[expect(dead_code, reason = "held, and given back by its drop")] Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    _permit: OwnedSemaphorePermit,
+    open: Arc<Gauge>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.open.down();
+    }
+}
 
 impl Place {
-    /// Holds a permit for as long as any clone lives.
-    pub fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(permit))
+    /// Holds a permit, and counts as open, for as long as any clone lives.
+    pub fn new(permit: OwnedSemaphorePermit, open: Arc<Gauge>) -> Self {
+        open.up();
+        Self(Arc::new(Held { _permit: permit, open }))
     }
 }
 

@@ -1,3 +1,4 @@
-//! What whoever runs a Room does with it.
+//! What whoever runs a Room does with it, and what it tells them.
 
 mod backup;
+mod metrics;

@@ -17,6 +17,7 @@ pub mod home;
 pub mod issuer;
 pub mod line;
 pub mod load;
+pub mod metrics;
 pub mod openai;
 pub mod page;
 mod processes;

@@ -1,6 +1,7 @@
 //! What outlived its sign-in or its server: found by the marker, and ended.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::Inner;
 use crate::home;
@@ -15,6 +16,7 @@ impl Inner {
         if let Ok(swept) = swept
             && swept.killed > 0
         {
+            self.orphans.fetch_add(swept.killed as u64, Ordering::Relaxed);
             tracing::warn!(session = %id, killed = swept.killed, "processes outlived their login");
         }
     }
@@ -53,6 +55,7 @@ impl Inner {
         if let Ok(swept) = swept.await
             && swept.killed > 0
         {
+            self.orphans.fetch_add(swept.killed as u64, Ordering::Relaxed);
             tracing::warn!(killed = swept.killed, "ended processes of a killed server");
         }
     }

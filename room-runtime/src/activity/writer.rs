@@ -138,8 +138,10 @@ impl Writer {
         let late = self.backlog.len();
         let entries: Vec<Entry> =
             self.backlog.iter().chain(rows.iter().map(|(entry, ..)| entry)).cloned().collect();
+        let begun = Instant::now();
         match self.store.add_activity(&entries).await {
             Ok(numbers) => {
+                self.shared.commits.seconds.took(begun.elapsed());
                 self.backlog.clear();
                 self.retry_at = None;
                 for (seq, entry) in numbers.iter().zip(entries) {
@@ -169,6 +171,7 @@ impl Writer {
     }
 
     fn refuse(&mut self, rows: Vec<Waiting>, error: StoreError) {
+        self.shared.commits.failures.one();
         tracing::error!(%error, "the activity log cannot be written");
         let error = Arc::new(error);
         for (entry, row, done) in rows {

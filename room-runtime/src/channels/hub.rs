@@ -146,6 +146,20 @@ impl Hub {
         topic.map_or(0, |topic| topic.past().listeners.len())
     }
 
+    /// How many bytes wait for all listeners together. A listener of several channels counts once.
+    pub fn queued_bytes(&self) -> usize {
+        let topics: Vec<_> = self.topics().by_channel.values().cloned().collect();
+        let mut queues: Vec<(usize, usize)> = Vec::new();
+        for topic in topics {
+            let past = topic.past();
+            let queue = |one: &Arc<Outbox>| (Arc::as_ptr(one).addr(), one.queued_bytes());
+            queues.extend(past.listeners.iter().map(queue));
+        }
+        queues.sort_unstable();
+        queues.dedup_by_key(|(address, _)| *address);
+        queues.iter().map(|(_, bytes)| bytes).sum()
+    }
+
     /// The channel's topic, made if there is none.
     fn topic(&self, channel: Channel) -> Arc<Topic> {
         if let Some(topic) = self.topics().by_channel.get(&channel) {

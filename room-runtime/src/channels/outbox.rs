@@ -27,6 +27,8 @@ struct Waiting {
     bytes: usize,
     /// By channel, the first event that was dropped for want of room.
     missed: Vec<(Channel, u64)>,
+    /// How many events were dropped and not counted yet.
+    dropped: u64,
     /// The client's task, while it sleeps.
     sleeper: Option<Waker>,
 }
@@ -45,10 +47,12 @@ impl Outbox {
     pub(super) fn offer(&self, channel: Channel, seq: u64, frame: &Frame) {
         let mut waiting = self.waiting();
         if waiting.missed.iter().any(|(missed, _)| *missed == channel) {
+            waiting.dropped += 1;
             return;
         }
         if waiting.frames.len() >= QUEUE_EVENTS || waiting.bytes + frame.len() > QUEUE_BYTES {
             waiting.missed.push((channel, seq));
+            waiting.dropped += 1;
         } else {
             waiting.push(frame.clone());
         }
@@ -106,6 +110,16 @@ impl Outbox {
     pub fn is_full(&self) -> bool {
         let waiting = self.waiting();
         waiting.frames.len() >= QUEUE_EVENTS || waiting.bytes >= QUEUE_BYTES
+    }
+
+    /// How many bytes wait.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.waiting().bytes
+    }
+
+    /// How many events were dropped since this was asked last.
+    pub fn take_dropped(&self) -> u64 {
+        std::mem::take(&mut self.waiting().dropped)
     }
 
     /// How many frames wait, and how many bytes.

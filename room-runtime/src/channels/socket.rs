@@ -19,6 +19,7 @@ use super::outbox::{Next, Outbox};
 use super::protocol::{Answer, Close, Said};
 use super::{Channel, has_session, join};
 use crate::http::wire::time;
+use crate::metrics::{Counted, SocketState};
 use crate::sign_in::ends::{End, News, Watch};
 use crate::sign_in::sockets::SocketPlace;
 use crate::state::AppState;
@@ -87,6 +88,7 @@ pub(super) async fn serve_with(
 ) {
     let Client { caller, watch, place } = client;
     let Some(place) = place else {
+        app.metrics.sockets.closed(Close::TooMany as u16);
         return close(connection, Close::TooMany).await;
     };
     let mut session = Session {
@@ -100,6 +102,7 @@ pub(super) async fn serve_with(
         asked: None,
         warned: false,
         hidden_since: None,
+        counted: Counted::open(&app),
         app,
     };
     session.say(&Answer::Hello {
@@ -110,10 +113,13 @@ pub(super) async fn serve_with(
         heartbeat_ms: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX),
     });
     let over = session.run(watch).await;
-    let Session { app, channels, outbox, connection, .. } = session;
+    let Session { app, channels, outbox, connection, mut counted, .. } = session;
     for channel in channels {
         app.hub.leave(channel, &outbox);
     }
+    app.metrics.sockets.dropped.more(outbox.take_dropped());
+    counted.is(SocketState::Closing);
+    app.metrics.sockets.closed(over.code());
     drop((place, outbox));
     match over {
         Over::Gone => {}
@@ -146,6 +152,8 @@ struct Session {
     warned: bool,
     /// Since when nobody looks at the page.
     hidden_since: Option<Instant>,
+    /// Among the sockets that are counted.
+    counted: Counted,
     app: AppState,
 }
 
@@ -166,6 +174,17 @@ enum Over {
     Goodbye,
     /// We have a reason.
     Closed(Close),
+}
+
+impl Over {
+    /// The code for the count.
+    fn code(&self) -> u16 {
+        match self {
+            Self::Gone => 1006,
+            Self::Goodbye => 1000,
+            Self::Closed(why) => *why as u16,
+        }
+    }
 }
 
 impl From<Close> for Over {
@@ -254,8 +273,12 @@ impl Session {
             let writing = self.connection.writing();
             match self.outbox.poll_next(cx, writing, BATCH_FRAMES, BATCH_BYTES) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Next::Write) => {}
+                Poll::Ready(Next::Write) => {
+                    let count = self.connection.writing().len();
+                    self.app.metrics.sockets.sent.more(count as u64);
+                }
                 Poll::Ready(Next::Rejoin(channel, seq)) => {
+                    self.app.metrics.sockets.dropped.more(self.outbox.take_dropped());
                     if !join(&self.app, channel, &self.outbox, Start::Missed(seq)) {
                         self.outbox.forget(channel);
                     }
@@ -332,6 +355,7 @@ impl Session {
             Said::Visible { value } => {
                 let since = self.hidden_since.unwrap_or_else(Instant::now);
                 self.hidden_since = (!value).then_some(since);
+                self.counted.is(if value { SocketState::Open } else { SocketState::Hidden });
             }
             Said::Reauth { token } => return Ok(Some(token)),
             Said::Unknown => self.say(&Answer::Error {

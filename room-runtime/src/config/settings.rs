@@ -29,8 +29,6 @@ pub(super) enum Scope {
     Local,
     /// Cloud mode alone: in local mode it would promise what is not done.
     Cloud,
-    /// Part of Room, not of this build.
-    Later,
 }
 
 const fn both(name: &'static str, older: &'static [&'static str]) -> Setting {
@@ -43,10 +41,6 @@ const fn cloud(name: &'static str, older: &'static [&'static str]) -> Setting {
 
 const fn both_older_in_cloud(name: &'static str, older: &'static [&'static str]) -> Setting {
     Setting { older_in_cloud: true, ..both(name, older) }
-}
-
-const fn later(name: &'static str) -> Setting {
-    Setting { scope: Scope::Later, ..both(name, &[]) }
 }
 
 const fn secret(setting: Setting) -> Setting {
@@ -77,6 +71,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     both("ROOM_SERVICE_WORKER", &[]),
     both("ROOM_LOG", &[]),
     both("ROOM_LOG_FORMAT", &[]),
+    both("ROOM_METRICS_BIND", &[]),
     cloud("ROOM_PUBLIC_URL", &[]),
     cloud("ROOM_ALLOWED_ORIGINS", &["QUOROOM_ALLOWED_ORIGINS"]),
     cloud("ROOM_JWT_ISSUER", &[]),
@@ -98,7 +93,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     secret(both("ROOM_ENCRYPTION_KEY", &["QUOROOM_SECRET_KEY", "BYOK_ENCRYPTION_SECRET"])),
     secret(both_older_in_cloud("ROOM_CODEX_API_KEY", &["OPENAI_API_KEY"])),
     secret(both_older_in_cloud("ROOM_CLAUDE_API_KEY", &["ANTHROPIC_API_KEY"])),
-    later("ROOM_METRICS_BIND"),
 ];
 
 /// What only `room.toml` can say, for it takes more than one line: further issuers, who gets in
@@ -217,7 +211,6 @@ impl<'a> Reader<'a> {
                 let text = match setting.scope {
                     Scope::Cloud => "belongs to cloud mode; remove it",
                     Scope::Local | Scope::Both => "belongs to local mode; remove it",
-                    Scope::Later => "not in this build yet; remove it",
                 };
                 self.faults.push(Fault { name: found.named, text: text.into() });
             }
@@ -367,7 +360,6 @@ fn setting(name: &str) -> &'static Setting {
 fn unknown(named: String, name: &str) -> Fault {
     let near = SETTINGS
         .iter()
-        .filter(|setting| setting.scope != Scope::Later)
         .map(|setting| (distance(setting.name, name), setting.name))
         .min()
         .filter(|(steps, _)| *steps <= 2);

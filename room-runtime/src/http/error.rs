@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use room_auth::onetime::Refused;
-use room_auth::{AuthError, Detail};
+use room_auth::{AuthError, Detail, Reason};
 use serde_json::{Map, Value};
 
 use crate::cloud::arrivals::ArrivalError;
+use crate::metrics::refusals::{Refusal, UNKNOWN_TOKEN};
 
 /// The media type of all of them.
 const PROBLEM: &str = "application/problem+json";
@@ -23,6 +24,8 @@ pub struct ApiError {
     code: &'static str,
     detail: Cow<'static, str>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
+    /// Why a credential was refused, for the one who counts.
+    refusal: Option<Refusal>,
     more: Option<Box<Map<String, Value>>>,
 }
 
@@ -33,7 +36,7 @@ impl ApiError {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), header: None, more: None }
+        Self { status, code, detail: detail.into(), header: None, refusal: None, more: None }
     }
 
     /// 400.
@@ -43,7 +46,7 @@ impl ApiError {
 
     /// 401: nothing was presented (RFC 6750, section 3.1: then no error code in the challenge).
     pub fn sign_in_first() -> Self {
-        Self::unauthorized("Bearer realm=\"room\"")
+        Self::unauthorized("Bearer realm=\"room\"").refused(Reason::NoCredential.code())
     }
 
     /// 401: what was presented proves nothing. `expired` is all that is told apart, for a client
@@ -54,12 +57,15 @@ impl ApiError {
         } else {
             "Bearer realm=\"room\", error=\"invalid_token\""
         })
+        .refused(if expired { Reason::Expired.code() } else { UNKNOWN_TOKEN })
     }
 
     /// 401 with a code of its own: a one-time code did not work, and the page says why.
     pub fn refused_code(code: &'static str, detail: &'static str) -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"room\"");
-        Self::new(StatusCode::UNAUTHORIZED, code, detail).with(WWW_AUTHENTICATE, challenge)
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+            .with(WWW_AUTHENTICATE, challenge)
+            .refused(code)
     }
 
     fn unauthorized(challenge: &'static str) -> Self {
@@ -71,7 +77,9 @@ impl ApiError {
     pub fn invalid_credentials(detail: &'static str) -> Self {
         let challenge =
             HeaderValue::from_static("Bearer realm=\"room\", error=\"invalid_request\"");
-        Self::bad_request("invalid_request", detail).with(WWW_AUTHENTICATE, challenge)
+        Self::bad_request("invalid_request", detail)
+            .with(WWW_AUTHENTICATE, challenge)
+            .refused(Reason::AuthorizationHeader.code())
     }
 
     /// 403: signed in, and not allowed.
@@ -80,6 +88,7 @@ impl ApiError {
             HeaderValue::from_static("Bearer realm=\"room\", error=\"insufficient_scope\"");
         Self::new(StatusCode::FORBIDDEN, "not_allowed", "Your role does not allow this.")
             .with(WWW_AUTHENTICATE, challenge)
+            .refused(Reason::Permission.code())
     }
 
     /// 403: asked by a page that may not.
@@ -154,6 +163,12 @@ impl ApiError {
         self
     }
 
+    /// Says why a credential was refused; the last word counts.
+    fn refused(mut self, reason: &'static str) -> Self {
+        self.refusal = Some(Refusal(reason));
+        self
+    }
+
     fn after(self, wait: Duration) -> Self {
         // Rounded up: a client that waits this long is not refused for the same reason again.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -198,6 +213,9 @@ impl IntoResponse for ApiError {
         if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, value);
         }
+        if let Some(refusal) = self.refusal {
+            response.extensions_mut().insert(refusal);
+        }
         response
     }
 }
@@ -222,6 +240,7 @@ impl From<AuthError> for ApiError {
                 Self::too_many("Too many failed sign-ins; wait a moment.", *retry_after)
             }
         }
+        .refused(error.reason().code())
         .because_of_credential(&error)
     }
 }

@@ -1,7 +1,7 @@
 //! The front of the interface: one service between the accept loop and the routes.
 //!
 //! It gives each request its number, the net for panics, the rules that refuse ([`guard`]) and, at
-//! the end, the headers that every answer carries. It is written by hand and not a stack of layers,
+//! the end, the headers that every answer carries; and it counts them. It is written by hand and not a stack of layers,
 //! each of which would move the request and allocate anew: that cost more than all the rules.
 
 use std::panic::AssertUnwindSafe;
@@ -19,6 +19,8 @@ use tower::Service as _;
 
 use super::error::{self, ApiError};
 use super::guard::{self, BODY_BYTES};
+use super::paths::Paths;
+use crate::metrics::{self, Refusal, Requests};
 use crate::state::{App, AppState};
 
 /// How long an answer may take. Calls that end a process tree or ask a provider's program have
@@ -37,8 +39,8 @@ pub struct Front(Arc<Inside>);
 struct Inside {
     app: AppState,
     router: Router,
-    /// The paths of the routes, for the log.
-    paths: Vec<&'static str>,
+    /// What the routes are called.
+    paths: Paths,
     /// What every answer carries.
     headers: HeaderMap,
     /// The first half of a request's number: this run of the server.
@@ -49,6 +51,11 @@ impl Front {
     /// Stands before these routes.
     pub(super) fn new(app: &AppState, router: Router, paths: Vec<&'static str>) -> Self {
         let (app, headers, run) = (app.clone(), headers(app), app.boot[..8].to_owned());
+        let paths = Paths::new(paths);
+        if app.config.metrics_bind.is_some() {
+            // Of two fronts of one server the second counts where the first does.
+            let _first = app.metrics.requests.set(Requests::new(paths.names()));
+        }
         Self(Arc::new(Inside { app, router, paths, headers, run }))
     }
 
@@ -59,9 +66,11 @@ impl Front {
         let place = Place::of(request.uri().path());
         let origin = guard::foreign_origin(app, request.headers());
         // The route and never the address: a query could hold what must not be logged.
-        let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-            let route = route_of(paths, request.uri().path());
-            (Instant::now(), request.method().clone(), route)
+        let counts = app.metrics.requests.get();
+        let logged = tracing::enabled!(tracing::Level::DEBUG);
+        let noted = (logged || counts.is_some()).then(|| {
+            let (method, route) = (request.method(), paths.find(request.uri().path()));
+            (Instant::now(), metrics::method(method), route)
         });
         if !request.body().is_end_stream() {
             DefaultBodyLimit::max(BODY_BYTES).apply(&mut request);
@@ -74,13 +83,20 @@ impl Front {
         secure(&mut response, headers, place);
         share(&mut response, place, app, origin);
         response.headers_mut().insert(REQUEST_ID, request_id(run, number));
+        if let Some(refusal) = response.extensions().get::<Refusal>() {
+            app.metrics.auth_failures.one(*refusal);
+        }
         if let Some((started, method, route)) = noted {
+            let took = started.elapsed();
+            if let Some(counts) = counts {
+                counts.answered(route, method, response.status(), took);
+            }
             tracing::debug!(
                 number,
-                %method,
-                route = route.unwrap_or("-"),
+                method = metrics::METHODS[method],
+                route = paths.name(route),
                 status = response.status().as_u16(),
-                micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                 "request"
             );
         }
@@ -134,16 +150,6 @@ impl Place {
             _ => Self::Page,
         }
     }
-}
-
-/// The route an address belongs to.
-fn route_of(paths: &[&'static str], path: &str) -> Option<&'static str> {
-    let is_like = |route: &str| {
-        let (mut wanted, mut found) = (route.split('/'), path.split('/'));
-        wanted.by_ref().zip(found.by_ref()).all(|(one, other)| one == other || one.starts_with('{'))
-            && route.split('/').count() == path.split('/').count()
-    };
-    paths.iter().find(|route| is_like(route)).copied()
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

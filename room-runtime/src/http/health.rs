@@ -29,11 +29,39 @@ pub(super) async fn healthz() -> &'static str {
 
 /// `GET /readyz`: the database can be written, and we are not going away.
 pub(super) async fn readyz(State(app): State<AppState>) -> Response {
+    let Checks { failed, degraded } = checks(&app).await;
+    let ready = failed.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "ready": ready, "failed": failed, "degraded": degraded });
+    (status, Json(body)).into_response()
+}
+
+/// What is wrong with us, by name.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// With any of these we should not be asked.
+    pub failed: Vec<&'static str>,
+    /// With these we still serve.
+    pub degraded: Vec<&'static str>,
+}
+
+impl Checks {
+    const NAMES: [&str; 4] = ["database", "disk", "draining", "keys"];
+
+    /// Every check, and whether something is wrong there.
+    pub fn all(&self) -> Vec<(&'static str, bool)> {
+        let wrong = |name| self.failed.contains(name) || self.degraded.contains(name);
+        Self::NAMES.iter().map(|name| (*name, wrong(name))).collect()
+    }
+}
+
+/// Looks at everything; asks the database at most once a second.
+pub async fn checks(app: &App) -> Checks {
     let (mut failed, mut degraded) = (Vec::new(), Vec::new());
     if app.stop.is_cancelled() {
         failed.push("draining");
     }
-    if !writable(&app).await {
+    if !writable(app).await {
         failed.push("database");
     }
     let disk = machine::storage(&app.config.data_dir, &[]);
@@ -44,10 +72,7 @@ pub(super) async fn readyz(State(app): State<AppState>) -> Response {
     if keys.iter().any(|(_, health)| health.state != KeyState::Fresh) {
         degraded.push("keys");
     }
-    let ready = failed.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": ready, "failed": failed, "degraded": degraded });
-    (status, Json(body)).into_response()
+    Checks { failed, degraded }
 }
 
 async fn writable(app: &App) -> bool {

@@ -13,8 +13,8 @@ pub struct Session {
     #[serde(rename = "sessionId")]
     id: String,
     kind: &'static str,
-    provider: String,
-    method: String,
+    pub(crate) provider: String,
+    pub(crate) method: String,
     status: &'static str,
     step: &'static str,
     command: String,
