@@ -3,6 +3,7 @@
 //! Elsewhere every question is answered with "unknown".
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The state `TCP_LISTEN` as the tables write it.
@@ -58,8 +59,9 @@ struct Row {
 
 fn rows(family: IpAddr) -> impl Iterator<Item = Row> {
     let table = if family.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    let text = fs::read_to_string(table).unwrap_or_default();
-    text.lines().skip(1).filter_map(parse).collect::<Vec<_>>().into_iter()
+    // A line at a time: a machine may have many thousands.
+    let lines = fs::File::open(table).into_iter().flat_map(|file| BufReader::new(file).lines());
+    lines.skip(1).map_while(Result::ok).filter_map(|line| parse(&line))
 }
 
 /// `0: 0100007F:0E74 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000  0 12345 …`

@@ -47,8 +47,9 @@ async fn signed_in(
     connection: Connection,
     request: Request,
 ) -> Result<Json<wire::Handshake>, ApiError> {
-    check_sender(app, connection, request.headers(), request.uri()).await?;
+    check_page(app, request.headers(), request.uri())?;
     let wire::HandshakeRequest { code } = Body::from_request(request, &()).await?.0;
+    check_user(connection).await?;
     match (code, app.config.handshake) {
         (Some(code), _) => check_code(app, connection, &code)?,
         (None, LocalHandshake::SameUid) => {}
@@ -67,13 +68,8 @@ async fn signed_in(
     Ok(Json(wire::Handshake { token: token.expose().into(), expires_at }))
 }
 
-/// Whether the request was sent by our own page, in a browser of our own user.
-async fn check_sender(
-    app: &AppState,
-    connection: Connection,
-    headers: &HeaderMap,
-    target: &Uri,
-) -> Result<(), ApiError> {
+/// Whether the request was sent by our own page.
+fn check_page(app: &AppState, headers: &HeaderMap, target: &Uri) -> Result<(), ApiError> {
     let page = handshake::check_request(&app.site, headers, target);
     if let Err(fault) = page {
         let code = match fault {
@@ -85,11 +81,20 @@ async fn check_sender(
         };
         return Err(refused(code, "Only a page that this Room served may sign in here."));
     }
+    Ok(())
+}
+
+/// One look at the machine's connections at a time: with thousands of them it is long work.
+static LOOK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Whether it was sent by a program of our own user, on this computer.
+async fn check_user(connection: Connection) -> Result<(), ApiError> {
     let Connection { peer, ours } = connection;
     if !peer.ip().is_loopback() {
         return Err(refused("not_this_computer", "Only this computer may sign in here."));
     }
     if cfg!(target_os = "linux") {
+        let _one = LOOK.lock().await;
         let owner = tokio::task::spawn_blocking(move || proc_net::owner_of_connection(peer, ours));
         let owner = owner.await.ok().flatten();
         if owner != Some(rustix::process::geteuid().as_raw()) {
