@@ -48,8 +48,12 @@ pub fn front(app: &AppState) -> Front {
         .fallback(ui::serve)
         .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(app.clone());
+    let is_way_in = |(_, path, _, group): &(_, &'static str, _, Group)| {
+        (*group == Group::SignIn).then_some(*path)
+    };
+    let ways_in = table.iter().filter_map(is_way_in).collect();
     let paths = table.into_iter().map(|(_, path, ..)| path).collect();
-    Front::new(app, router, paths)
+    Front::new(app, router, paths, ways_in)
 }
 
 /// What each route asks for; `None` is public.

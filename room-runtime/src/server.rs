@@ -236,6 +236,7 @@ impl Server {
             writable: Mutex::default(),
             metrics: Metrics::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
+            strangers: Arc::new(Semaphore::new(state::STRANGERS)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             farewell: Arc::default(),

@@ -37,6 +37,13 @@ pub type AppState = Arc<App>;
 /// How many requests may be worked on at once; more are told to come back.
 pub const IN_FLIGHT: usize = 256;
 
+/// How many strangers may be signing in at once. Their places are not those of people who are
+/// signed in: whoever sends a body a byte at a time would have all of those.
+pub const STRANGERS: usize = 512;
+
+/// Up to how many strangers each is waited for patiently.
+pub const FEW_STRANGERS: usize = 128;
+
 /// The parts of a running server.
 pub struct App {
     /// The settings.
@@ -80,6 +87,8 @@ pub struct App {
     pub metrics: Metrics,
     /// One permit a request.
     pub in_flight: Semaphore,
+    /// One permit a request that signs someone in.
+    pub strangers: Arc<Semaphore>,
     /// Every task that must end before the program does.
     pub tasks: TaskTracker,
     /// Fires when the server is to stop: nothing new is taken from then on.

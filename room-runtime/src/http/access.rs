@@ -10,7 +10,7 @@ use room_auth::{AuthError, Permission};
 
 use super::activity::{self, By};
 use super::arrive::cloud;
-use super::body::Body;
+use super::body::{Body, in_time};
 use super::error::ApiError;
 use super::guard::{self, Guarded};
 use super::wire;
@@ -155,7 +155,7 @@ pub(super) async fn backchannel_logout(
         let detail = "Send application/x-www-form-urlencoded.";
         return Err(ApiError::new(http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail));
     }
-    let token = read_form(body).await?;
+    let token = in_time(&parts.extensions, read_form(body)).await??;
     let verifier = cloud.trust.verifier.as_ref().ok_or_else(not_a_logout)?;
     let logout = match verifier.verify_logout(&token) {
         Ok(logout) => logout,

@@ -17,6 +17,7 @@ use futures_util::FutureExt as _;
 use http::header::{self, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use tower::Service as _;
 
+use super::body::Stranger;
 use super::error::{self, ApiError};
 use super::guard::{self, BODY_BYTES};
 use super::paths::Paths;
@@ -41,6 +42,8 @@ struct Inside {
     router: Router,
     /// What the routes are called.
     paths: Paths,
+    /// Where strangers sign in: whose bodies are read before it is known who they are.
+    ways_in: Vec<&'static str>,
     /// What every answer carries.
     headers: HeaderMap,
     /// The first half of a request's number: this run of the server.
@@ -49,14 +52,19 @@ struct Inside {
 
 impl Front {
     /// Stands before these routes.
-    pub(super) fn new(app: &AppState, router: Router, paths: Vec<&'static str>) -> Self {
+    pub(super) fn new(
+        app: &AppState,
+        router: Router,
+        paths: Vec<&'static str>,
+        ways_in: Vec<&'static str>,
+    ) -> Self {
         let (app, headers, run) = (app.clone(), headers(app), app.boot[..8].to_owned());
         let paths = Paths::new(paths);
         if app.config.metrics_bind.is_some() {
             // Of two fronts of one server the second counts where the first does.
             let _first = app.metrics.requests.set(Requests::new(paths.names()));
         }
-        Self(Arc::new(Inside { app, router, paths, headers, run }))
+        Self(Arc::new(Inside { app, router, paths, ways_in, headers, run }))
     }
 
     /// Answers one request.
@@ -103,8 +111,8 @@ impl Front {
         response
     }
 
-    async fn checked(&self, request: Request) -> Response {
-        let Inside { app, router, .. } = &*self.0;
+    async fn checked(&self, mut request: Request) -> Response {
+        let Inside { app, router, ways_in, .. } = &*self.0;
         if let Some(answer) = guard::beside_the_routes(app, &request) {
             return answer;
         }
@@ -112,12 +120,18 @@ impl Front {
             tracing::info!(code = refusal.code(), method = %request.method(), "request refused");
             return refusal.into_response();
         }
-        let Ok(_place) = app.in_flight.try_acquire() else {
+        let is_way_in = ways_in.contains(&request.uri().path());
+        if is_way_in {
+            request.extensions_mut().insert(Stranger(app.strangers.clone()));
+        }
+        let places = if is_way_in { &*app.strangers } else { &app.in_flight };
+        let Ok(_place) = places.try_acquire() else {
             let detail = "Room has too much to do just now.";
             let wait = Duration::from_secs(1);
             return ApiError::unavailable("overloaded", detail, wait).into_response();
         };
-        let limit = if guard::is_slow(&request) { SLOW } else { USUAL };
+        // Nobody signs in by a program.
+        let limit = if guard::is_slow(&request) && !is_way_in { SLOW } else { USUAL };
         let answered = tokio::time::timeout(limit, router.clone().call(request)).await;
         match answered {
             Ok(Ok(response)) => response,
