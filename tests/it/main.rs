@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may do as tests do")]
 
+mod attacks;
 mod browser;
 mod callbacks;
 mod cloud;
