@@ -34,18 +34,21 @@ beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 function setUp(me: Verified) {
-  const state = { rows: [row('a', 'ada', { current: true })] as unknown[], refuse: {} as Record<string, number>, live: true };
+  const state = { rows: [row('a', 'ada', { current: true })] as unknown[], refuse: {} as Record<string, number>, live: true, hold: false };
+  const held: (() => void)[] = [];
   const asked: string[] = [];
   const channels = new Map<string, ChannelHandler>();
   const client = createClient({
     fetch: async (path, init: FetchInit) => {
       asked.push(`${init.method} ${path}`);
       const id = path.split('/')[4];
+      const rows = state.rows;
+      if (state.hold) await new Promise<void>((resolve) => held.push(resolve));
       const status = id === undefined ? 200 : (state.refuse[id] ?? 200);
       if (init.method === 'DELETE' && status === 200) state.rows = state.rows.filter((one) => (one as { id: string }).id !== id);
       const body = path.endsWith('/pair')
         ? { code: 'ABCDE-FGHJK', url: 'https://room.example/#pair=x', expiresAt: '2026-11-20T10:03:00.000Z' }
-        : { sessions: state.rows };
+        : { sessions: rows };
       return { status, headers: { get: () => null }, text: async () => JSON.stringify(status === 200 ? body : { code: 'refused' }) };
     },
     credential: () => ({ id: '1', bearer: null }),
@@ -65,7 +68,7 @@ function setUp(me: Verified) {
     visible: () => true,
   });
   const ids = () => access.devices.value?.map(({ id }) => id);
-  return { access, asked, channels, state, ids, settle: () => vi.advanceTimersByTimeAsync(0) };
+  return { access, asked, channels, state, held, ids, settle: () => vi.advanceTimersByTimeAsync(0) };
 }
 
 test('people come oneself first, then from the owner down; the own device on top', () => {
@@ -113,6 +116,33 @@ test('the channel keeps the list, and this device is still known in it', async (
   close();
   expect(channels.size).toBe(0);
   expect(ids()).toEqual(['b', 'a']);
+});
+
+test('a list that was asked for before the channel spoke changes nothing but which device is this one', async () => {
+  const { access, channels, state, held, ids, settle } = setUp(who('ada', 'owner'));
+  state.hold = true;
+  access.open();
+  await settle();
+  channels.get('access')?.event('access:changed', { sessions: [row('a', 'ada'), row('new', 'ada')] });
+  held.shift()?.();
+  await settle();
+  expect(ids()).toEqual(['a', 'new']);
+  expect(access.devices.value?.find(({ id }) => id === 'a')?.current).toBe(true);
+  // An answer to a question that came after it is news.
+  state.rows = [row('a', 'ada')];
+  void access.load();
+  await settle();
+  held.shift()?.();
+  await settle();
+  expect(ids()).toEqual(['a']);
+});
+
+test('a code that is made before the list is there takes no old device for the new one', async () => {
+  const { access, state, settle } = setUp(who('ada', 'owner'));
+  state.rows.push(row('old', 'ada', { pairedFrom: 'a' }));
+  await access.pair();
+  await settle();
+  expect(access.pairing.value?.added).toBeNull();
 });
 
 test('without the channel the list is asked for, faster while a code is shown, and no more once left', async () => {

@@ -5,6 +5,7 @@ import { accessCalls, readDevices, type Device, type PairingCode } from '../api/
 import { ApiError, type Client } from '../api/client';
 import type { Link, Timers } from '../api/socket';
 import type { Verified } from '../api/wire';
+import { latest } from './latest';
 
 export interface Person {
   key: string;
@@ -80,6 +81,7 @@ export function createAccess({ client, link, timers, me, isLive, visible }: Acce
   const starting = signal(false);
   /** Ids of devices that are being ended. */
   const ending = signal<ReadonlySet<string>>(new Set());
+  const answers = latest();
   let current: string | null = null;
   let known = new Set<string>();
   /** The channel has spoken; while the link holds, nothing has to be asked for. */
@@ -97,12 +99,17 @@ export function createAccess({ client, link, timers, me, isLive, visible }: Acce
   }
 
   async function load(): Promise<void> {
+    const counts = answers.ask();
     try {
-      put(await calls.devices());
-      error.value = null;
+      const found = await calls.devices();
+      // Only such an answer says which device is this one, however old it is.
+      current = found.find((device) => device.current)?.id ?? current;
+      if (counts()) error.value = null;
+      else if (devices.value !== null) return put(devices.value);
+      put(found);
     } catch (reason) {
       if (!(reason instanceof ApiError)) throw reason;
-      error.value = reason;
+      if (counts()) error.value = reason;
     }
   }
 
@@ -134,6 +141,7 @@ export function createAccess({ client, link, timers, me, isLive, visible }: Acce
         : () => {};
       function take(data: unknown): void {
         live = true;
+        answers.told();
         put(readDevices(data));
       }
       const again = () => {
@@ -164,6 +172,8 @@ export function createAccess({ client, link, timers, me, isLive, visible }: Acce
       starting.value = true;
       pairError.value = null;
       try {
+        // Of a list that is not there yet every device would look new.
+        if (devices.value === null) await load();
         known = new Set((devices.value ?? []).map((device) => device.id));
         pairing.value = { ...(await calls.pair()), added: null };
         hurry();
@@ -186,6 +196,7 @@ export function createAccess({ client, link, timers, me, isLive, visible }: Acce
       for (const id of ids) {
         try {
           await calls.end(id);
+          answers.told();
           devices.value = devices.value?.filter((device) => device.id !== id) ?? null;
         } catch (reason) {
           if (!(reason instanceof ApiError)) throw reason;

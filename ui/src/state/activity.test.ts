@@ -107,6 +107,17 @@ test('what the channel tells before the first page is there is not lost', async 
   expect(seqs(activity.log.value)).toEqual([2, 1]);
 });
 
+test('what the channel begins with before the first page is there fills the gap up to what it tells next', async () => {
+  const { activity, state, held, settle, tell } = setUp({ '/api/activity': { events: [raw(1), raw(2)], more: false } });
+  state.hold = true;
+  activity.open();
+  tell()?.snapshot({ events: [raw(2), raw(3), raw(4)], more: true });
+  tell()?.event('activity:event', raw(5));
+  held[0]?.();
+  await settle();
+  expect(seqs(activity.log.value)).toEqual([5, 4, 3, 2, 1]);
+});
+
 test('a kind shows its own alone, also of what comes live; a late answer to another kind is dropped', async () => {
   const { activity, state, held, settle, tell } = setUp({
     '/api/activity': { events: [raw(1), raw(2, { action: 'access.pair' })], more: false },

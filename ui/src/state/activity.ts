@@ -83,7 +83,9 @@ export function createActivity({ client, link }: ActivityOptions) {
       void ask('loading', null);
       return link.subscribe('activity', {
         snapshot(data) {
-          if (log.value !== null) put(readPage(data));
+          const page = readPage(data);
+          if (log.value === null) early.push(...page.events.filter(fits));
+          else put(page);
         },
         event(_, data) {
           const event = readEvent(data);

@@ -7,6 +7,7 @@
 import { signal } from '@preact/signals-core';
 import { ApiError, type Client, type Credential } from '../api/client';
 import type { Bootstrap, Problem, Verified } from '../api/wire';
+import { latest } from './latest';
 import type { SafeStorage } from './storage';
 
 export type AuthPhase = 'starting' | 'asking' | 'signed_in' | 'signed_out';
@@ -97,6 +98,8 @@ export function createAuth(client: Client, platform: AuthPlatform) {
   let era = 0;
   /** What brought one here and is not decided yet. */
   let pending: Arrival | null = null;
+  /** To the question who is signed in. */
+  const answers = latest();
 
   const cloud = () => (bootstrap.value === null ? platform.hosted : bootstrap.value.mode === 'cloud');
 
@@ -104,6 +107,7 @@ export function createAuth(client: Client, platform: AuthPlatform) {
     reason.value = why;
     problem.value = error?.problem ?? null;
     retryAfterMs.value = error?.retryAfterMs ?? null;
+    answers.told();
     verified.value = null;
     phase.value = 'signed_out';
   }
@@ -142,6 +146,7 @@ export function createAuth(client: Client, platform: AuthPlatform) {
     if (verified.value !== null && !samePerson(who, verified.value)) out('signed_out');
     pending = null;
     question.value = null;
+    answers.told();
     verified.value = who;
     if (cloud() && apart === null) storage.set(MARK_KEY, String(platform.now()));
     phase.value = 'signed_in';
@@ -312,9 +317,10 @@ export function createAuth(client: Client, platform: AuthPlatform) {
     /** Asks anew what this sign-in may do: a role can change while a page is open. */
     async refresh(): Promise<void> {
       if (phase.value !== 'signed_in') return;
+      const counts = answers.ask();
       try {
         const who = await client.verify();
-        if (phase.value !== 'signed_in') return;
+        if (!counts()) return;
         if (samePerson(who, verified.value)) verified.value = who;
         else accept(who);
       } catch (error) {

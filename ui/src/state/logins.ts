@@ -6,7 +6,7 @@ import { ApiError, type Client } from '../api/client';
 import type { Link, Timers } from '../api/socket';
 import { loginCalls, type Beginning, type Kind } from '../api/login';
 import { readLinesEvent, readSession, type SessionView } from '../api/wire-login';
-import { begin, withLines, withStatus, withView, type Login } from './session';
+import { begin, follows, withLines, withStatus, withView, type Login } from './session';
 
 /** How often a sign-in is asked for while there is no live link. */
 const POLL_MS = 3_000;
@@ -126,9 +126,11 @@ export function createLogins({ kind, client: wire, link, timers, isLive, onTurn 
     }
   }
 
-  function take(provider: string, view: SessionView, joined: boolean): void {
+  /** `ours`: the answer to what was done here, after which nothing older counts. */
+  function take(provider: string, view: SessionView, joined: boolean, ours = false): void {
     const current = slot(provider).login.value;
-    put(provider, current?.view.sessionId === view.sessionId ? withView(current, view) : begin(view, joined));
+    if (current?.view.sessionId === view.sessionId) put(provider, withView(current, view));
+    else if (current === null || ours || follows(current.view, view)) put(provider, begin(view, joined));
   }
 
   async function tried(provider: string, action: () => Promise<void>): Promise<boolean> {
@@ -186,7 +188,7 @@ export function createLogins({ kind, client: wire, link, timers, isLive, onTurn 
         const old = login.value?.view;
         if (renew && old?.active === true) await client.cancel(old.sessionId);
         const { session, reused } = await client.begin(provider, kind, how);
-        take(provider, session, reused);
+        take(provider, session, reused, true);
         loaded.value = true;
       });
     },

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals-core';
 import { ApiError, type Client } from '../api/client';
 import type { Timers } from '../api/socket';
 import type { ProviderHead, StatusHead } from '../api/wire';
+import { latest } from './latest';
 
 /** Changes come in bursts (a status, a session, an update); one question answers them all. */
 const GATHER_MS = 80;
@@ -15,22 +16,26 @@ export function createProviders(client: Client, timers: Timers) {
   const statuses = signal<Record<string, StatusHead>>({});
   const known = signal(false);
   const error = signal<ApiError | null>(null);
+  const answers = latest();
   let pending: unknown = null;
 
   async function refresh(probe = false): Promise<void> {
+    let counts = answers.ask();
     try {
-      if (table.value === null) {
-        const [rows, states] = await Promise.all([client.providers(), client.statuses(probe)]);
-        table.value = rows;
-        statuses.value = states;
-      } else {
-        statuses.value = await client.statuses(probe);
+      if (probe) {
+        // It takes its time. What others asked meanwhile is not newer, so it is asked once more.
+        await client.statuses(true);
+        counts = answers.ask();
       }
+      const [rows, states] = await Promise.all([table.value ?? client.providers(), client.statuses()]);
+      if (!counts()) return;
+      table.value = rows;
+      statuses.value = states;
       known.value = true;
       error.value = null;
     } catch (reason) {
       if (!(reason instanceof ApiError)) throw reason;
-      error.value = reason;
+      if (counts()) error.value = reason;
     }
   }
 
@@ -52,6 +57,7 @@ export function createProviders(client: Client, timers: Timers) {
     },
 
     clear(): void {
+      answers.told();
       timers.clear(pending);
       pending = null;
       statuses.value = {};

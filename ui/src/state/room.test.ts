@@ -8,7 +8,7 @@ import { TOKEN_KEY, type Arrival } from './auth';
 type Reply = { status?: number; body?: unknown } | 'down';
 
 /** A Room of answers: a route that is not named answers 404. */
-function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, kept: Record<string, string> = {}) {
+function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply | Promise<Reply>)>, kept: Record<string, string> = {}) {
   const asked: string[] = [];
   const sockets: { sent: string[]; events: SocketEvents; readyState: number }[] = [];
   const storage = safeStorage(() => null);
@@ -19,7 +19,7 @@ function setUp(replies: Record<string, Reply | ((init: FetchInit) => Reply)>, ke
       const route = `${init.method} ${path}`;
       asked.push(route);
       const rule = replies[route] ?? { status: 404, body: { code: 'not_found' } };
-      const reply = typeof rule === 'function' ? rule(init) : rule;
+      const reply = typeof rule === 'function' ? await rule(init) : rule;
       if (reply === 'down') throw new TypeError('failed to fetch');
       return { status: reply.status ?? 200, headers: { get: () => null }, text: async () => JSON.stringify(reply.body ?? {}) };
     },
@@ -91,6 +91,52 @@ test('a link signs in, reads what is shown and opens the live link', async () =>
   expect(room.linkPhase.value).toBe('live');
   expect(room.clockOffset.value).toBe(30_000);
   expect(sockets[0]?.sent).toEqual(['{"type":"subscribe","channels":["providers"]}']);
+});
+
+test('an answer that a later one has overtaken is not shown, nor one to someone who has left', async () => {
+  const held: ((answer: Reply) => void)[] = [];
+  let hold = false;
+  const connected = (value: boolean) => ({ body: { providers: { codex: { installed: true, connected: value } } } });
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'GET /api/providers/status': () => (hold ? new Promise<Reply>((resolve) => held.push(resolve)) : connected(false)),
+  });
+  await room.auth.begin(CODE);
+  await settle();
+  hold = true;
+  const first = room.providers.refresh();
+  const second = room.providers.refresh();
+  await settle();
+  held[1]?.(connected(true));
+  await second;
+  held[0]?.(connected(false));
+  await first;
+  expect(room.providers.statuses.value['codex']?.connected).toBe(true);
+  const third = room.providers.refresh();
+  await settle();
+  room.auth.ended();
+  held[2]?.(connected(true));
+  await third;
+  expect([room.providers.statuses.value, room.providers.known.value]).toEqual([{}, false]);
+});
+
+test('a role that was asked for before it changed does not come back', async () => {
+  const held: ((answer: Reply) => void)[] = [];
+  let hold = false;
+  const role = (name: string): Reply => ({ body: { ok: true, role: name, issuer: 'i', subject: 's' } });
+  const { room, settle } = setUp({
+    ...SIGNED_IN,
+    'GET /api/auth/verify': () => (hold ? new Promise<Reply>((resolve) => held.push(resolve)) : role('owner')),
+  });
+  await room.auth.begin(CODE);
+  hold = true;
+  const [first, second] = [room.auth.refresh(), room.auth.refresh()];
+  await settle();
+  held[1]?.(role('viewer'));
+  await second;
+  held[0]?.(role('owner'));
+  await first;
+  expect(room.auth.verified.value?.role).toBe('viewer');
 });
 
 test('without a code and without a kept sign-in nothing but the public route is asked', async () => {

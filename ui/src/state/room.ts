@@ -5,6 +5,7 @@ import { ApiError, createClient, type Fetch } from '../api/client';
 import { createLink, type LinkPhase, type SocketEvents, type SocketLike, type Timers } from '../api/socket';
 import type { RoomStatus } from '../api/wire';
 import { createAuth, type AuthPlatform } from './auth';
+import { latest } from './latest';
 import type { Manage } from './manage';
 import { createProviders } from './providers';
 import type { SafeStorage } from './storage';
@@ -124,13 +125,18 @@ export function createRoom(platform: Platform) {
     missed: () => providers.stale(),
   });
 
+  const answers = latest();
+
   async function refreshStatus(): Promise<void> {
+    const counts = answers.ask();
     try {
-      status.value = await client.status();
+      const found = await client.status();
+      if (!counts()) return;
+      status.value = found;
       statusError.value = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      statusError.value = error;
+      if (counts()) statusError.value = error;
     }
   }
 
@@ -148,6 +154,7 @@ export function createRoom(platform: Platform) {
         link.stop();
         manage?.clear();
         providers.clear();
+        answers.told();
         status.value = null;
         expiringAt.value = null;
       });

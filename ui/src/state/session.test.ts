@@ -15,6 +15,7 @@ function view(more: Record<string, unknown> = {}): SessionView {
     provider: 'codex',
     status: 'running',
     step: 'awaiting_approval',
+    startedAt: AT,
     updatedAt: AT,
     deadline: AT + 60_000,
     active: true,
@@ -88,6 +89,17 @@ test('messages of another session are not taken, its whole view is', () => {
   expect(withStatus(login, view({ sessionId: 's2' }))).toBe(login);
   expect(withLines(login, { ...event([1]), sessionId: 's2' })).toBe(login);
   expect(withView(login, view({ sessionId: 's2' })).view.sessionId).toBe('s2');
+});
+
+test('an answer about a session that was over before this one began changes nothing', () => {
+  const login = begin(view(), false);
+  const before = { sessionId: 's0', startedAt: AT - 1 };
+  expect(withView(login, view({ ...before, status: 'failed', active: false }))).toBe(login);
+  expect(withView(login, view(before)), 'nor one that looks live').toBe(login);
+  expect(withView(login, view({ sessionId: 's2', startedAt: AT + 1, status: 'failed', active: false })).view.sessionId).toBe('s2');
+  // A clock that was set back keeps no live session off the page.
+  const over = begin(view({ status: 'failed', active: false }), false);
+  expect(withView(over, view(before)).view.sessionId).toBe('s0');
 });
 
 test('the step stays while cancelling and goes back for another paste', () => {

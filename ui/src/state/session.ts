@@ -33,9 +33,14 @@ export function begin(view: SessionView, joined: boolean): Login {
   return { view, reached: reached(view, null), joined };
 }
 
+/** Whether a session takes the place of another one: an answer may be of one that was over before that began. */
+export function follows(known: SessionView, next: SessionView): boolean {
+  return (next.startedAt ?? 0) >= (known.startedAt ?? 0) || (next.active && !known.active);
+}
+
 /** The whole view, from a snapshot or an HTTP answer, which may have been overtaken by later lines. */
 export function withView(login: Login, view: SessionView): Login {
-  if (view.sessionId !== login.view.sessionId) return begin(view, true);
+  if (view.sessionId !== login.view.sessionId) return follows(login.view, view) ? begin(view, true) : login;
   const read = gathered(login.view, view.lines);
   if (!outdated(login.view, view)) return { ...login, view: { ...view, ...read }, reached: reached(view, login.reached) };
   return read.lines === login.view.lines ? login : { ...login, view: { ...login.view, ...read } };

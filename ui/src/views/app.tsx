@@ -45,8 +45,10 @@ function Body() {
   if (auth.phase.value === 'starting') return <Starting />;
   // The address stays, so that a sign-in leads back to where one was.
   if (auth.phase.value !== 'signed_in') return auth.cloud() ? <Hosted /> : <Enter />;
+  const who = auth.verified.value;
   return (
-    <Shell>
+    // Nothing that a page remembers of one person is there for the next.
+    <Shell key={`${who?.issuer} ${who?.subject}`}>
       <Routed />
     </Shell>
   );
