@@ -29,6 +29,8 @@ worker.addEventListener('activate', (event) => {
 worker.addEventListener('message', (event) => {
   // Said by a page whose person asked for the new version.
   if (event.data === 'skip') void worker.skipWaiting();
+  // Said by a page of this build, now that it is there.
+  if (event.data === 'sweep') event.waitUntil(sweep());
 });
 
 worker.addEventListener('fetch', (event) => {
@@ -47,10 +49,17 @@ async function keepAll(): Promise<void> {
 }
 
 async function takeOver(): Promise<void> {
-  const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith('room-') && name !== NAME).map((name) => caches.delete(name)));
+  await sweep();
   await worker.registration.navigationPreload?.enable();
   await worker.clients.claim();
+}
+
+/** Each open page holds a lock of its build's name: the builds of those are kept, for what they load later. */
+async function sweep(): Promise<void> {
+  const { held = [] } = await navigator.locks.query();
+  const open = new Set([NAME, ...held.map((lock) => lock.name)]);
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name.startsWith('room-') && !open.has(name)).map((name) => caches.delete(name)));
 }
 
 async function kept(request: RequestInfo): Promise<Response | undefined> {
@@ -70,8 +79,9 @@ async function page(event: FetchEvent, url: URL): Promise<Response> {
   return (await kept(SHELL)) ?? network;
 }
 
+/** Named by what is in it, so that any build's copy will do. */
 async function hashed(request: Request): Promise<Response> {
-  return (await kept(request)) ?? fetch(request);
+  return (await kept(request)) ?? (await caches.match(request, { ignoreVary: true })) ?? fetch(request);
 }
 
 async function refreshed(event: FetchEvent): Promise<Response> {

@@ -17,6 +17,15 @@ const rules: Policy = {
 };
 const policy = typeof trustedTypes === 'undefined' ? rules : trustedTypes.createPolicy('room-sw', rules);
 
+/** Held while this page lives, and let go by the browser: for so long its build's files are kept. */
+let held = false;
+
+function hold(build: string): void {
+  if (held) return;
+  held = true;
+  void navigator.locks.request(`room-${build}`, { mode: 'shared' }, () => new Promise(() => {})).catch(() => null);
+}
+
 let reloading = false;
 
 function reload(): void {
@@ -34,6 +43,7 @@ export async function greeted(own: string, served: string, offer: (apply: () => 
   let registration: ServiceWorkerRegistration;
   try {
     if (workers === undefined) throw new Error('no workers here');
+    hold(own);
     // The address has the build in it: of one that never changed a browser might not ask again.
     const options = { updateViaCache: 'none' } as const;
     registration = await workers.register(policy.createScriptURL(`/sw.js?v=${served}`), options);
@@ -42,7 +52,11 @@ export async function greeted(own: string, served: string, offer: (apply: () => 
     if (differs) offer(reload);
     return;
   }
-  if (!differs) return;
+  if (!differs) {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
+    registration.active?.postMessage('sweep');
+    return;
+  }
   const apply = () => {
     const { waiting } = registration;
     if (waiting === null) return reload();

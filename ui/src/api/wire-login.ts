@@ -45,12 +45,15 @@ export interface SessionView {
   active: boolean;
   lines: Line[];
   droppedLines: number;
+  /** What the program is writing now: a question without a line break, a progress line. No line yet. */
+  currentLine: string | null;
 }
 
 /** What `provider_auth:line` carries. */
 export interface LinesEvent {
   sessionId: string;
   lines: Line[];
+  currentLine: string | null;
   deviceCode: string | null;
   verificationUrl: string | null;
 }
@@ -104,6 +107,7 @@ export function readSession(value: unknown): SessionView | null {
     active,
     lines: readLines(view['lines']),
     droppedLines: number(view['droppedLines']) ?? 0,
+    currentLine: active ? text(view['currentLine']) : null,
   };
 }
 
@@ -114,6 +118,7 @@ export function readLinesEvent(value: unknown): LinesEvent | null {
   return {
     sessionId,
     lines: readLines(event['lines']),
+    currentLine: text(event['currentLine']),
     deviceCode: text(event['deviceCode']),
     verificationUrl: text(event['verificationUrl']),
   };

@@ -199,7 +199,8 @@ export function createRoom(platform: Platform) {
     /** The one polite announcement, for screen readers. */
     said,
     say(text: string): void {
-      said.value = text;
+      // The same again is a change too, or it would not be read out.
+      said.value = text === said.value ? `${text}\u00A0` : text;
     },
   };
 }

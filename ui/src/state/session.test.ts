@@ -4,7 +4,7 @@ import { readStatus } from '../api/wire-provider';
 import { readSession, type SessionView } from '../api/wire-login';
 import { clockFace, mark, secondsLeft } from './countdown';
 import { failureCode, nextActions, phaseOf, showsOutput, stillReadable } from './outcome';
-import { begin, MAX_LINES, withLines, withStatus, withView } from './session';
+import { begin, type Login, MAX_LINES, withLines, withStatus, withView } from './session';
 
 const AT = Date.parse('2026-11-20T10:00:00.000Z');
 
@@ -33,6 +33,7 @@ const event = (ids: number[], more = {}) => ({
   lines: ids.map(line),
   deviceCode: null,
   verificationUrl: null,
+  currentLine: null,
   ...more,
 });
 
@@ -58,8 +59,22 @@ test('an answer that later lines have overtaken takes none of them away', () => 
 });
 
 test('lines that the Room left out are counted by their numbers', () => {
-  const login = withLines(begin(view(), false), event([1, 2, 20_000]));
-  expect([login.view.lines.length, login.view.droppedLines]).toEqual([3, 19_997]);
+  const login = withLines(begin(view(), false), event([1, 2, 19_999, 20_000]));
+  // Those before the hole go too: what is shown reads on.
+  expect([login.view.lines.map(({ id }) => id), login.view.droppedLines]).toEqual([[19_999, 20_000], 19_998]);
+  expect(withView(login, view({ lines: [19_998, 19_999].map(line) })).view.droppedLines).toBe(19_997);
+});
+
+test('what is being written is replaced by each message about lines, kept by others, and gone at the end', () => {
+  const now = (login: Login) => login.view.currentLine;
+  let login = withLines(begin(view({ currentLine: 'Cont' }), false), event([1], { currentLine: 'Continue? [y' }));
+  expect(now(login)).toBe('Continue? [y');
+  login = withStatus(login, view({ step: 'storing', updatedAt: AT + 1 }));
+  expect(now(login)).toBe('Continue? [y');
+  expect(now(withView(login, view({ lines: [], currentLine: 'Cont', updatedAt: AT + 2 }))), 'an overtaken answer').toBe('Continue? [y');
+  expect(now(withView(login, view({ lines: [1, 2].map(line), currentLine: 'Next', updatedAt: AT + 2 })))).toBe('Next');
+  expect(now(withLines(login, event([], { currentLine: null })))).toBeNull();
+  expect(now(withStatus(login, view({ status: 'failed', active: false, updatedAt: AT + 3 })))).toBeNull();
 });
 
 test('a later code supersedes, and its absence does not erase', () => {

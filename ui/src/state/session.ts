@@ -42,7 +42,9 @@ export function follows(known: SessionView, next: SessionView): boolean {
 export function withView(login: Login, view: SessionView): Login {
   if (view.sessionId !== login.view.sessionId) return follows(login.view, view) ? begin(view, true) : login;
   const read = gathered(login.view, view.lines);
-  if (!outdated(login.view, view)) return { ...login, view: { ...view, ...read }, reached: reached(view, login.reached) };
+  // Lines that came meanwhile brought what is written after them.
+  const currentLine = (login.view.lines.at(-1)?.id ?? 0) > (view.lines.at(-1)?.id ?? 0) && view.active ? login.view.currentLine : view.currentLine;
+  if (!outdated(login.view, view)) return { ...login, view: { ...view, ...read, currentLine }, reached: reached(view, login.reached) };
   return read.lines === login.view.lines ? login : { ...login, view: { ...login.view, ...read } };
 }
 
@@ -50,7 +52,8 @@ export function withView(login: Login, view: SessionView): Login {
 export function withStatus(login: Login, view: SessionView): Login {
   if (view.sessionId !== login.view.sessionId || outdated(login.view, view)) return login;
   const { lines, droppedLines } = login.view;
-  return { ...login, view: { ...view, lines, droppedLines }, reached: reached(view, login.reached) };
+  const currentLine = view.active ? login.view.currentLine : null;
+  return { ...login, view: { ...view, lines, droppedLines, currentLine }, reached: reached(view, login.reached) };
 }
 
 export function withLines(login: Login, event: LinesEvent): Login {
@@ -61,6 +64,7 @@ export function withLines(login: Login, event: LinesEvent): Login {
     view: {
       ...view,
       ...gathered(view, event.lines),
+      currentLine: event.currentLine,
       // A later, different code or address supersedes the first.
       deviceCode: event.deviceCode ?? view.deviceCode,
       verificationUrl: event.verificationUrl ?? view.verificationUrl,
@@ -69,15 +73,16 @@ export function withLines(login: Login, event: LinesEvent): Login {
 }
 
 /**
- * The lines of both, each once and in their order, the last ones. The Room numbers its lines from one, so
- * that a number says how many came before it.
+ * The lines of both, each once and in their order: the last ones, without a hole, as the Room keeps them. It
+ * numbers its lines from one, so that a number says how many came before it.
  */
 function gathered({ lines, droppedLines }: SessionView, more: Line[]): Pick<SessionView, 'lines' | 'droppedLines'> {
   const seen = new Set(lines.map((line) => line.id));
   const fresh = more.filter((line) => !seen.has(line.id));
   if (fresh.length === 0) return { lines, droppedLines };
   const all = [...lines, ...fresh].sort((a, b) => a.id - b.id);
-  const kept = all.slice(-MAX_LINES);
+  const hole = all.findLastIndex((line, index) => index > 0 && line.id !== (all[index - 1] as Line).id + 1);
+  const kept = all.slice(Math.max(hole, 0)).slice(-MAX_LINES);
   return { lines: kept, droppedLines: Math.max(0, (kept.at(-1)?.id ?? 0) - kept.length) };
 }
 

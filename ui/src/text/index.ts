@@ -8,6 +8,9 @@ import { language, words } from './words';
 
 export const t = words('core', core);
 
+/** What went wrong, by the code of the Room's answer: only in other languages than its own. */
+export const problems: Record<string, string> = words('problems', {});
+
 // A reader of English in Dublin has Irish dates; in another language English words want English dates.
 function locale(): string {
   return navigator.language.startsWith(language.value) ? navigator.language : language.value;

@@ -30,6 +30,28 @@ test('the pages take their words from the catalogue of their name, and only from
   expect(screens.length).toBeGreaterThan(10);
 });
 
+/** The codes of a file of Rust that stand where an answer is made. */
+const codesIn = (source: string): string[] =>
+  [...source.matchAll(/(?:ApiError|Self)::(?:bad_request|conflict|unprocessable|unavailable|refused_code|new)\(\s*(?:StatusCode::\w+,\s*)?"(\w+)"/gu)].map((match) => match[1] as string);
+
+test('German has words for every answer of the Room that a person can come to see', () => {
+  const root = new URL('../../../', import.meta.url);
+  const http = new URL('room-runtime/src/http/', root);
+  const files = readdirSync(http, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.rs') && !name.includes('tests'));
+  const paste = readFileSync(new URL('provider-sessions/src/paste.rs', root), 'utf8');
+  const codes = new Set([
+    ...files.flatMap((name) => codesIn(readFileSync(new URL(name, http), 'utf8'))),
+    ...[...paste.matchAll(/Self::\w+ => "(\w+)"/gu)].map((match) => match[1] as string),
+  ]);
+  expect(codes.size).toBeGreaterThan(40);
+  // What this page never asks for, and what is said on the page of coming in.
+  const programs = /^(?:bad_(?:body|json|revocation|position|limit)|unknown_(?:part|kind)|invalid_request|method_not_allowed|not_(?:json|a_form|a_websocket|confirmed)|revocations_full|uri_too_long|code_missing|handshake_\w+)$/u;
+  const arriving = new Set([...Object.keys((spoken['hosted'] as { codes: object }).codes), ...Object.keys((spoken['enter'] as { codes: object }).codes)]);
+  const known = spoken['problems'] as Record<string, string>;
+  const silent = [...codes].filter((code) => !programs.test(code) && !arriving.has(code) && code !== 'too_many_requests' && known[code] === undefined);
+  expect(silent).toEqual([]);
+});
+
 test('no German word is an English sentence left over', () => {
   const sentences = (value: unknown): string[] =>
     typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(sentences) : [];
@@ -103,8 +125,10 @@ test('words stay one object while the language changes', async () => {
   const w = words('copy', { copy: 'Copy', copied: 'Copied', failed: 'x', command: 'Command' });
   await speak('de');
   expect([w.copy, document.documentElement.lang]).toEqual(['Kopieren', 'de']);
+  const { problems } = await import('./index');
+  expect(problems['stopping']).toMatch(/herunter/u);
   await speak('en');
-  expect([w.copy, document.documentElement.lang]).toEqual(['Copy', 'en']);
+  expect([w.copy, document.documentElement.lang, problems['stopping']]).toEqual(['Copy', 'en', undefined]);
   await speak('de');
   expect(words('copy', { copy: 'Copy' }).copy).toBe('Kopieren');
   vi.unstubAllGlobals();

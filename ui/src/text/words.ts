@@ -31,7 +31,11 @@ export async function speak(next: Language): Promise<void> {
   } catch {
     return;
   }
-  for (const [name, [live, en]] of open) Object.assign(live, en, others[name]);
+  for (const [name, [live, en]] of open) {
+    // What only the other language has goes with it.
+    for (const word in live) delete (live as Catalogues)[word];
+    Object.assign(live, en, others[name]);
+  }
   document.documentElement.lang = language.value = next;
 }
 

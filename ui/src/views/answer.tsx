@@ -30,7 +30,8 @@ export function Answer({ provider, view }: { provider: Provider; view: SessionVi
   const may = room.auth.can('instance.manage');
   const screen = view.lines.filter((line) => line.stream !== 'room').slice(-SHOWN_LINES);
   const newest = screen.at(-1)?.id;
-  useEffect(() => setSent(false), [newest]);
+  const { currentLine } = view;
+  useEffect(() => setSent(false), [newest, currentLine]);
 
   const send = async (typed: string) => {
     if (sending) return;
@@ -52,12 +53,13 @@ export function Answer({ provider, view }: { provider: Provider; view: SessionVi
       <p class="muted">{w.text(name)}</p>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls */}
       <div class="screen" tabIndex={0} role="group" aria-label={w.text(name)} data-testid="answer-screen">
-        {screen.length === 0 && <p class="hint">{w.nothing}</p>}
+        {screen.length === 0 && currentLine === null && <p class="hint">{w.nothing}</p>}
         {screen.map((line) => (
           <div key={line.id} class="line">
             {plain(line.text)}
           </div>
         ))}
+        {currentLine !== null && <div class="line">{plain(currentLine)}</div>}
       </div>
       {!may && <p class="hint">{w.ownerOnly}</p>}
       {may && !understood && (

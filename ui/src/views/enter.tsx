@@ -8,7 +8,7 @@ import { w } from '../text/enter';
 import { Away } from './away';
 import { useRoom } from './context';
 import { Command } from './copy';
-import { Mark, Page } from './parts';
+import { Mark, Page, told } from './parts';
 import { TopBar } from './shell';
 
 const CALM: SignedOutReason[] = ['no_code', 'signed_out', 'ended'];
@@ -25,7 +25,7 @@ export function Enter() {
         <p class="lead" data-testid="connect-reason" data-reason={why}>
           <Mark tone={CALM.includes(why) ? 'off' : 'bad'}>{w.codes[auth.problem.value?.code ?? ''] ?? words[why]}</Mark>
         </p>
-        {why === 'page_refused' && <p class="hint">{auth.problem.value?.detail ?? w.openHere('http://localhost:3700')}</p>}
+        {why === 'page_refused' && <p class="hint">{(auth.problem.value && told(auth.problem.value)) ?? w.openHere('http://localhost:3700')}</p>}
         {auth.retryAfterMs.value !== null && <p class="hint">{w.wait(span(auth.retryAfterMs.value))}</p>}
         {down && <Away />}
         <Local down={down} />

@@ -32,7 +32,6 @@ adopt(styles);
 export function Login({ id }: { id: string }) {
   const room = useRoom();
   const provider = room.manage.table.value?.find((row) => row.id === id);
-  const slot = room.manage.logins.slot(id);
   useEffect(() => {
     void room.manage.logins.load(id);
   }, [id, room]);
@@ -52,15 +51,22 @@ export function Login({ id }: { id: string }) {
       </Page>
     );
   }
-  const login = slot.login.value;
-  const status = room.manage.statuses.value[id];
-  const readable = login !== null && stillReadable(login.view, status, room.now(), room.clockOffset.value);
-  const shown = readable && (login.view.active || !slot.afresh.value) ? login : null;
   return (
     <Page title={w.title(provider.name)} before={back} testid="login-screen">
-      {shown === null ? <Start provider={provider} /> : <Running provider={provider} login={shown} />}
+      <Stages provider={provider} />
     </Page>
   );
+}
+
+function Stages({ provider }: { provider: Provider }) {
+  const room = useRoom();
+  const slot = room.manage.logins.slot(provider.id);
+  const login = slot.login.value;
+  const status = room.manage.statuses.value[provider.id];
+  const readable = login !== null && stillReadable(login.view, status, room.now(), room.clockOffset.value);
+  const shown = readable && (login.view.active || !slot.afresh.value) ? login : null;
+  useFocus(shown === null ? '' : `${shown.view.sessionId} ${shown.view.step} ${shown.view.active} ${shown.view.verificationUrl !== null}`);
+  return shown === null ? <Start provider={provider} /> : <Running provider={provider} login={shown} />;
 }
 
 function Running({ provider, login }: { provider: Provider; login: LoginState }) {
@@ -135,6 +141,15 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
       {url !== null && !past && !callback && <PhoneCard url={url} code={view.deviceCode === null ? null : plain(view.deviceCode)} />}
     </div>
   );
+}
+
+/** What had the focus may be gone with the stage before; then the heading has it, from where one goes on. */
+function useFocus(stage: string): void {
+  const before = useRef(stage);
+  useEffect(() => {
+    if (before.current !== stage && document.activeElement === document.body) document.querySelector('h1')?.focus({ preventScroll: true });
+    before.current = stage;
+  }, [stage]);
 }
 
 function Cancel({ id }: { id: string }) {

@@ -99,8 +99,7 @@ function Renew() {
 }
 
 function fieldHasText(): boolean {
-  const field = document.activeElement;
-  return field instanceof HTMLInputElement && field.type === 'text' && field.value !== '';
+  return [...document.querySelectorAll('input')].some(({ type, value }) => (type === 'text' || type === 'email') && value !== '');
 }
 
 function Keys() {

@@ -18,14 +18,14 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
   const [open, setOpen] = useState(false);
   const [atEnd, setAtEnd] = useState(true);
   const box = useRef<HTMLDivElement>(null);
-  const { lines } = view;
+  const { lines, currentLine } = view;
   const wanted = openAtFirst && lines.length > 0;
   useEffect(() => {
     if (wanted) setOpen(true);
   }, [wanted, view.sessionId]);
   useLayoutEffect(() => {
     if (open && atEnd && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
-  }, [lines, open]);
+  }, [lines, currentLine, open]);
 
   const toEnd = () => {
     if (box.current !== null) box.current.scrollTop = box.current.scrollHeight;
@@ -54,15 +54,20 @@ export function Output({ view, openAtFirst }: { view: SessionView; openAtFirst: 
             }}
           >
             {view.droppedLines > 0 && <p class="hint">{w.dropped(view.droppedLines)}</p>}
-            {lines.length === 0 && <p class="hint">{w.none}</p>}
+            {lines.length === 0 && currentLine === null && <p class="hint">{w.none}</p>}
             {lines.map((line) => (
               <div key={line.id} class={line.stream === 'room' ? 'line remark' : 'line'}>
                 {plain(line.text)}
               </div>
             ))}
+            {currentLine !== null && (
+              <div class="line" data-testid="current-line">
+                {plain(currentLine)}
+              </div>
+            )}
           </div>
           <div class="buttons">
-            <CopyButton text={() => lines.map((line) => line.text).join('\n')} class="button small" testid="copy-log">
+            <CopyButton text={() => [...lines.map((line) => line.text), ...(currentLine === null ? [] : [currentLine])].join('\n')} class="button small" testid="copy-log">
               {w.copyAll}
             </CopyButton>
             {!atEnd && (

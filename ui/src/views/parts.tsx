@@ -3,8 +3,9 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
+import type { Problem } from '../api/wire';
 import { plain } from '../state/plain';
-import { span, t } from '../text';
+import { problems, span, t } from '../text';
 import { useRoom } from './context';
 
 const ICONS = {
@@ -117,9 +118,14 @@ export function Skeleton() {
   ) : null;
 }
 
+/** What the Room says of it, in the reader's language where that is known. */
+export function told({ code, detail }: Problem): string | null {
+  return problems[code ?? ''] ?? detail;
+}
+
 /** What a failed request means, in words, and what to do next. */
 export function errorWords(error: ApiError): { title: string; next: string } {
-  const { detail, title } = error.problem;
+  const detail = told(error.problem);
   if (error.kind === 'unreachable') return { title: t.errors.unreachable, next: t.errors.unreachableHelp };
   if (error.kind === 'unexpected') return { title: t.errors.unexpected, next: t.errors.unexpectedHelp };
   if (error.status === 429) {
@@ -127,7 +133,7 @@ export function errorWords(error: ApiError): { title: string; next: string } {
     return { title: t.errors.limited, next: t.errors.limitedHelp(wait) };
   }
   if (error.status === 403) return { title: t.errors.forbidden, next: detail ?? t.errors.forbiddenHelp };
-  return { title: detail ?? title ?? t.errors.generic, next: '' };
+  return { title: detail ?? error.problem.title ?? t.errors.generic, next: '' };
 }
 
 /** A failed request on the page, with its code and a way on. */

@@ -1,5 +1,5 @@
-// The field for the code that a sign-in page gives. What is typed lives in this component alone: it
-// is never stored, never shown again, and empty once sent.
+// The field for the code that a sign-in page gives. What is half typed outlives the page's other doings; once
+// sent it is gone from here, and never shown again.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
@@ -10,20 +10,18 @@ import { plain } from '../state/plain';
 import { w } from '../text/login';
 import { pasteText } from './clipboard';
 import { useRoom } from './context';
+import { useDraft } from './draft';
 import { errorWords } from './parts';
 import { canPaste } from './paste-policy';
 
 export function PasteCard({ provider, view, kind }: { provider: Provider; view: SessionView; kind: string }) {
   const room = useRoom();
-  const [text, setText] = useState('');
+  const [text, setText] = useDraft(`paste ${view.sessionId}`);
   const [sending, setSending] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
   const [blocked, setBlocked] = useState(false);
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    setText('');
-    setError(null);
-  }, [view.sessionId]);
+  useEffect(() => setError(null), [view.sessionId]);
 
   const busy = sending || view.step === 'storing' || view.step === 'verifying';
   const closed = busy || !view.awaitingInput;

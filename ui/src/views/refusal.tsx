@@ -7,7 +7,7 @@ import { plain } from '../state/plain';
 import { t } from '../text';
 import { w } from '../text/ended';
 import { useRoom } from './context';
-import { errorWords, Mark } from './parts';
+import { errorWords, Mark, told } from './parts';
 import { Link, loginPath } from './router';
 
 /** The way on is a sign-in that is open, here or elsewhere. */
@@ -55,7 +55,7 @@ export function StartError({ provider, method }: { provider: Provider; method: s
   if (error.value.code !== 'would_sign_out') return <Refusal provider={provider} error={error.value} testid="login-error" />;
   return (
     <div class="note wait" data-testid="would-sign-out">
-      <Mark tone="wait">{plain(error.value.message)}</Mark>
+      <Mark tone="wait">{plain(told(error.value.problem) ?? error.value.code)}</Mark>
       <p>{w.agreeText(provider.name)}</p>
       <button
         type="button"

@@ -7,9 +7,10 @@ import { plain } from '../state/plain';
 import { w as keyWords } from '../text/key';
 import { w } from '../text/login';
 import { useRoom } from './context';
+import { useDraft } from './draft';
 import { Install } from './install';
 import { KeyForm, KeyPart } from './key';
-import { ErrorNote, Icon, Skeleton } from './parts';
+import { ErrorNote, Icon, Skeleton, told } from './parts';
 import { AT_EMAIL, StartError } from './refusal';
 import { served } from './served';
 import { bestWay, Prerequisite } from './setup';
@@ -40,7 +41,7 @@ export function Start({ provider }: { provider: Provider }) {
     <div class="column">
       {missing || installing || status?.tooOld === true ? (
         <section class="card" data-testid={missing ? 'failure' : 'program'} data-code={missing ? 'not_installed' : 'too_old'}>
-          {error?.code === 'not_installed' && error.problem.detail !== null && <p class="muted">{plain(error.problem.detail)}</p>}
+          {error?.code === 'not_installed' && <p class="muted">{plain(told(error.problem) ?? '')}</p>}
           <Install provider={provider} status={status} />
         </section>
       ) : (
@@ -122,8 +123,8 @@ interface WayProps {
 }
 
 function Way({ provider, method, error, disabled, start }: WayProps) {
-  const [email, setEmail] = useState('');
   const field = `email-${provider.id}-${method.id}`;
+  const [email, setEmail] = useDraft(field);
   const about = method.note === null ? (method.yieldsToken ? w.tokenNote : w.kinds[method.kind]) : served(method.note);
   return (
     <li>

@@ -2,5 +2,6 @@
 
 import { activity } from './activity';
 import { people } from './people';
+import { problems } from './problems';
 
-export const de = { activity, people };
+export const de = { activity, people, problems };
