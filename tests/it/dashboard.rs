@@ -167,6 +167,16 @@ async fn a_bad_network_loses_nothing_and_heals_by_itself() {
 }
 
 #[tokio::test]
+async fn a_renewal_takes_nothing_out_of_anyones_hands() {
+    let Some(chromium) = chromium_for("a_renewal_takes_nothing_out_of_anyones_hands") else {
+        return;
+    };
+    let house = House::hosted(Setup::new().unwrap().cloud_for_browsers().unwrap(), None).await;
+    let script = person(&house, &chromium, "renew.mjs", PHONE, &[]);
+    attend(house, script).await;
+}
+
+#[tokio::test]
 async fn everyone_can_use_every_page_of_a_local_room() {
     let Some(chromium) = chromium_for("everyone_can_use_every_page_of_a_local_room") else {
         return;
@@ -183,6 +193,16 @@ async fn everyone_can_use_every_page_of_a_hosted_room() {
     };
     let house = House::hosted(Setup::new().unwrap().cloud_for_browsers().unwrap(), None).await;
     let script = person(&house, &chromium, "everyone.mjs", PHONE, &[("MODE", "cloud")]);
+    attend(house, script).await;
+}
+
+#[tokio::test]
+async fn a_sign_in_needs_no_mouse_and_is_read_aloud() {
+    let Some(chromium) = chromium_for("a_sign_in_needs_no_mouse_and_is_read_aloud") else {
+        return;
+    };
+    let house = House::local().await;
+    let script = person(&house, &chromium, "keyboard.mjs", DESKTOP, &[]);
     attend(house, script).await;
 }
 

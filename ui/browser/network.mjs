@@ -92,6 +92,19 @@ async function more(count) {
 /** Until the screen has every line up to that one. */
 const upTo = (count, withinMs) => until(`line ${count}`, async () => whole(await shown()) >= count, withinMs);
 
+/** Keeps what the page's live region says, in order. */
+function listen() {
+  return page.evaluate(() => {
+    const region = document.querySelector('[data-testid=said]');
+    globalThis.said = [];
+    new MutationObserver(() => globalThis.said.push(region.textContent.trim())).observe(region, { childList: true, characterData: true, subtree: true });
+  });
+}
+const said = () => page.evaluate(() => globalThis.said);
+
+const HALF = 'half-a-code-and';
+const stored = () => page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+
 /** As a phone that was in a pocket: headless browsers are never hidden, so the page is told. */
 function wake() {
   return page.evaluate(() => {
@@ -145,6 +158,7 @@ await suite({
   },
 
   async 'a Room that is not there is asked in moderation, said to be away, and found at once when it is back'() {
+    await listen();
     const tries = [];
     const count = (socket) => tries.push([performance.now(), socket.url()]);
     page.on('websocket', count);
@@ -152,6 +166,8 @@ await suite({
     await page.waitForSelector(`${id('link-chip')}[data-phase=reconnecting]`);
     await until('the age of what is shown', async () => /data \d+\s?s old/u.test(await page.textContent(id('link-chip'))), 3_000);
     await page.waitForSelector(`${id('link-chip')}[data-phase=offline]`, { timeout: 10_000 });
+    assert.match(await page.textContent(id('link-chip')), /Offline/u);
+    assert.equal(await page.locator(`${id('link-chip')} svg path`).count(), 1, 'a triangle');
     // Someone who looks at it again and again.
     for (let time = 0; time < 30; time += 1) {
       await wake();
@@ -166,7 +182,30 @@ await suite({
     await proxy.listen();
     await page.evaluate(() => dispatchEvent(new Event('online')));
     await live(page, 11_000);
+    assert.equal(await page.locator(`${id('link-chip')} svg circle`).count(), 1, 'a dot');
+    await until('it is said', async () => (await said()).at(-1) === 'Live', 2_000);
+    assert.deepEqual(await said(), ['Reconnecting', 'Offline', 'Live'], 'once each, not by colour alone');
     await upTo((await printed()).length, 4_000);
+  },
+
+  async 'what is half typed is there after a cut line, on another page and back'() {
+    await page.goto(`${base}/providers/claude/connect`);
+    await live(page);
+    await page.click(id('start'));
+    await page.fill(`${id('paste-input')}:enabled`, HALF);
+    const before = proxy.sockets;
+    proxy.reset();
+    await until('a new socket', () => proxy.sockets > before, 2_000);
+    await live(page, 2_000);
+    assert.equal(await page.inputValue(id('paste-input')), HALF);
+    await page.click(id('tab-providers'));
+    await page.click(id('continue-claude'));
+    assert.equal(await page.inputValue(id('paste-input')), HALF);
+    assert.ok(!(await stored()).includes(HALF), 'nothing of it is stored');
+    await page.click(id('cancel'));
+    await page.waitForSelector(id('canceled'));
+    await page.goto(`${base}/providers/codex/connect`);
+    await live(page);
   },
 
   async 'a machine that sleeps is woken, with progress and without an error'() {
@@ -192,7 +231,8 @@ await suite({
     await wake();
     await page.evaluate(() => dispatchEvent(new Event('online')));
     await page.waitForSelector(id('connect-page'));
-    await new Promise((resolve) => void setTimeout(resolve, 3_000));
+    // Longer than the first two waits before another try would be.
+    await new Promise((resolve) => void setTimeout(resolve, 1_600));
     assert.equal(proxy.sockets, before);
     assert.equal(new URL(page.url()).pathname, '/activity');
   },

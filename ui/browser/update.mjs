@@ -2,10 +2,11 @@
 // it had meanwhile. The second build is a true one, of the same sources with one word changed.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ask, controlled, id, LINK, live, open, suite, until } from './stage.mjs';
 
 const base = new URL(LINK).origin;
@@ -15,7 +16,7 @@ const dist = join(work, 'dist');
 const WORD = 'Settings of the second build';
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 
-function secondBuild() {
+async function secondBuild() {
   for (const name of ['src', 'public', 'scripts', 'index.html', 'package.json', 'tsconfig.json', 'vite.config.ts']) {
     cpSync(join(room, name), join(work, name), { recursive: true });
   }
@@ -25,8 +26,8 @@ function secondBuild() {
   const changed = text.replace("    title: 'Settings',", `    title: '${WORD}',`);
   assert.notEqual(changed, text);
   writeFileSync(words, changed);
-  const options = { cwd: work, env: { ...process.env, UI_OUT_DIR: dist }, stdio: ['ignore', 'ignore', 'inherit'] };
-  execFileSync('npm', ['run', '--silent', 'build'], options);
+  const options = { cwd: work, env: { ...process.env, UI_OUT_DIR: dist }, };
+  await promisify(execFile)('npm', ['run', '--silent', 'build'], options);
   return JSON.parse(readFileSync(join(dist, 'build.json'), 'utf8')).build;
 }
 
@@ -40,6 +41,17 @@ function loads(target) {
   });
   return count;
 }
+
+/** It is made while the first one is looked at. */
+const built = secondBuild();
+built.catch(() => null);
+const HALF = 'half-a-code-and';
+const registered = (target) => target.evaluate(() => navigator.serviceWorker.getRegistration().then((found) => found.active?.scriptURL ?? ''));
+
+/** How the page gets each of these from the worker, the browser's own cache apart: or what the Room says of it. */
+const fetched = (target, paths) =>
+  target.evaluate((all) => Promise.all(all.map((path) => fetch(path, { cache: 'no-store' }).then((answer) => answer.status))), paths);
+let gone;
 
 let page;
 let other;
@@ -59,6 +71,9 @@ await suite({
     other = await page.context().newPage();
     await other.goto(`${base}/providers/claude/connect`);
     await live(other);
+    await other.click(id('start'));
+    await other.fill(`${id('paste-input')}:enabled`, HALF);
+    await page.bringToFront();
     counted = loads(page);
     untouched = loads(other);
   },
@@ -75,7 +90,7 @@ await suite({
   },
 
   async 'the next build is offered within 5 s of coming back'() {
-    second = secondBuild();
+    second = await built;
     assert.notEqual(second, first);
     await ask('stop');
     await page.waitForSelector(`${id('link-chip')}:not([data-phase=live])`);
@@ -92,10 +107,10 @@ await suite({
       const requests = await (await globalThis.caches.open(name)).keys();
       return requests.map((request) => new URL(request.url).pathname).filter((path) => path.startsWith('/assets/'));
     }, `room-${first}`);
-    const gone = [];
+    gone = [];
     for (const path of kept) if ((await fetch(base + path)).status === 404) gone.push(path);
     assert.ok(gone.length > 0, 'the builds differ in their parts');
-    for (const path of gone) assert.equal(await page.evaluate((address) => fetch(address).then((one) => one.status), path), 200, path);
+    assert.deepEqual(new Set(await fetched(page, gone)), new Set([200]));
     await page.click(id('tab-settings'));
     assert.equal(await page.textContent('h1'), 'Settings');
   },
@@ -113,11 +128,22 @@ await suite({
     await live(page);
     await page.waitForSelector('h1');
     assert.equal(await page.textContent('h1'), WORD, 'on the page where one was');
-    await until('the old build goes', async () => (await caches(page)).join() === `room-${second}`, 5_000);
     assert.equal(counted.value, 1);
     assert.equal(await page.locator(id('update')).count(), 0);
     assert.equal(untouched.value, 0, 'the other page goes on as it is');
+    assert.match(await registered(page), new RegExp(second, 'u'), 'there is one worker for both');
+  },
+
+  async 'a page of the old build keeps its parts and what is typed in it, until it is closed'() {
+    assert.deepEqual(new Set(await fetched(other, gone)), new Set([200]));
+    assert.equal(await builtAs(other), first);
     await other.close();
+    // Whoever greets the Room next sweeps up.
+    await page.reload();
+    await until('the old build goes', async () => (await caches(page)).join() === `room-${second}`, 5_000);
+    // Control: with the build, its parts are gone.
+    assert.deepEqual(new Set(await fetched(page, gone)), new Set([404]));
+    assert.equal(counted.value, 2, 'and loads are counted');
   },
 
   async 'told to keep nothing, browsers forget the page'() {

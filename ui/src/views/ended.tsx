@@ -27,12 +27,19 @@ interface EndedProps {
   kind: string | null;
 }
 
+/** An end of longer ago is no news to whoever comes to the page now. */
+const FRESH_MS = 10_000;
+
 export function Ended({ provider, login, phase, kind }: EndedProps) {
+  const room = useRoom();
   const heading = useRef<HTMLHeadingElement>(null);
   // What had the focus is gone with the cards; the result takes it, so that it is read at once.
   useEffect(() => {
-    if (document.activeElement === null || document.activeElement === document.body)
-      heading.current?.focus({ preventScroll: true });
+    const now = room.now() + room.clockOffset.peek();
+    const fresh = now - (login.view.endedAt ?? now) < FRESH_MS;
+    const at = document.activeElement?.tagName ?? 'BODY';
+    if (at === 'BODY' || (at === 'H1' && fresh)) heading.current?.focus({ preventScroll: true });
+    if (phase === 'failed' && fresh) room.say(failureWords(provider, login.view.failure, failureCode(login.view)).title);
   }, [phase]);
 
   if (phase === 'completed') return <Done provider={provider} view={login.view} heading={heading} />;

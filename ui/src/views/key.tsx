@@ -10,7 +10,7 @@ import { w } from '../text/key';
 import { pasteText } from './clipboard';
 import { Confirm } from './confirm';
 import { useRoom } from './context';
-import { errorWords, Facts, Mark, useNow, type Tone } from './parts';
+import { Facts, Mark, useNow, type Tone } from './parts';
 import { canPaste } from './paste-policy';
 import { Refusal } from './refusal';
 import styles from '../styles/key.css?inline';
@@ -52,7 +52,7 @@ export function KeyForm({ provider, onDone, onLeave }: { provider: Provider; onD
     if (refused === null || !(refused.code === 'would_sign_out' || refused.kind === 'unreachable')) setTyped('');
     if (refused === null) onDone();
     else {
-      room.say(badFormat ? w.badFormat(name, formats) : errorWords(refused).title);
+      if (refused.code === 'key_format') room.say(w.badFormat(name, formats));
       field.current?.focus();
     }
   };

@@ -65,7 +65,7 @@ function Stages({ provider }: { provider: Provider }) {
   const status = room.manage.statuses.value[provider.id];
   const readable = login !== null && stillReadable(login.view, status, room.now(), room.clockOffset.value);
   const shown = readable && (login.view.active || !slot.afresh.value) ? login : null;
-  useFocus(shown === null ? '' : `${shown.view.sessionId} ${shown.view.step} ${shown.view.active} ${shown.view.verificationUrl !== null}`);
+  useFocus(shown?.view.active ? `${shown.view.sessionId} ${shown.view.step} ${shown.view.verificationUrl !== null}` : '');
   return shown === null ? <Start provider={provider} /> : <Running provider={provider} login={shown} />;
 }
 
@@ -143,11 +143,11 @@ function Running({ provider, login }: { provider: Provider; login: LoginState })
   );
 }
 
-/** What had the focus may be gone with the stage before; then the heading has it, from where one goes on. */
+/** What had the focus may be gone with the stage before; then the heading has it. An end has one of its own. */
 function useFocus(stage: string): void {
   const before = useRef(stage);
   useEffect(() => {
-    if (before.current !== stage && document.activeElement === document.body) document.querySelector('h1')?.focus({ preventScroll: true });
+    if (stage !== '' && before.current !== stage && document.activeElement === document.body) document.querySelector('h1')?.focus({ preventScroll: true });
     before.current = stage;
   }, [stage]);
 }
@@ -177,16 +177,22 @@ function Steps({ login, broken }: { login: LoginState; broken: boolean }) {
   return <StepBar steps={w.steps} reached={login.reached} broken={broken} label={w.stepsLabel} />;
 }
 
-/** One polite sentence for each change, and for the time left at 5, 1 and 0 minutes. */
+/** One polite sentence for each change, and for the time left at 5, 1 and 0 minutes. A failure says itself. */
 function useAnnouncements(provider: Provider, login: LoginState, phase: string, left: number | null): void {
   const room = useRoom();
-  const before = useRef<{ key: string; left: number | null } | null>(null);
-  const key = `${phase} ${login.reached} ${login.view.deviceCode ?? ''}`;
+  const before = useRef<{ key: string; code: string | null; left: number | null } | null>(null);
+  const key = `${phase} ${login.reached}`;
+  const code = login.view.deviceCode;
   useEffect(() => {
     const last = before.current;
-    before.current = { key, left };
-    if (last === null) return;
-    if (last.key !== key) {
+    before.current = { key, code, left };
+    if (last === null) {
+      // Where one begins or comes back to; what is over already is read where it stands.
+      if (phase === 'active' && login.reached > 0) room.say(w.stepSaid(login.reached + 1, w.steps[login.reached] ?? ''));
+      return;
+    }
+    // Another code in the place of one is a new start of the same step.
+    if (last.key !== key || (last.code !== null && last.code !== code)) {
       const label = w.steps[login.reached];
       if (phase === 'completed') room.say(w.doneTitle(provider.name));
       else if (phase === 'canceled') room.say(w.canceledTitle);
@@ -195,5 +201,5 @@ function useAnnouncements(provider: Provider, login: LoginState, phase: string, 
     }
     const minutes = phase === 'active' ? mark(last.left, left) : null;
     if (minutes !== null) room.say(w.timeSaid[minutes]);
-  }, [key, left]);
+  }, [key, code, left]);
 }

@@ -8,7 +8,7 @@ import { dayTime } from '../text';
 import { w } from '../text/notes';
 import { useRoom } from './context';
 import { Mark } from './parts';
-import { remember, tab } from './router';
+import { path, remember, tab } from './router';
 
 const TRIED_KEY = 'room.renewed';
 const LOOK_MS = 15_000;
@@ -31,7 +31,8 @@ function Renew() {
   const { controlPlaneUrl = null, instanceId = null } = auth.bootstrap.value ?? {};
   // Whoever was paired at the machine itself is not known to a control plane.
   const own = auth.verified.value?.issuer?.startsWith('room:') === true;
-  const launch = own ? null : launchUrl(controlPlaneUrl, instanceId, location.pathname);
+  // Read here, so that it is the page that one is on now.
+  const launch = own || path.value === '' ? null : launchUrl(controlPlaneUrl, instanceId, location.pathname);
 
   useEffect(() => {
     let touched = room.now();

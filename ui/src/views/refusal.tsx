@@ -1,6 +1,7 @@
 // Why the Room did not do what was asked about a provider, and what to do next; one of the reasons is a
 // question.
 
+import { useEffect } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import type { Provider } from '../api/wire-provider';
 import { plain } from '../state/plain';
@@ -21,7 +22,9 @@ interface RefusalProps {
 }
 
 export function Refusal({ provider, error, testid, retry }: RefusalProps) {
+  const { say } = useRoom();
   const { title, next } = errorWords(error);
+  useEffect(() => say(plain(title)), [error]);
   const ours = w.refusals[error.code]?.(provider.name) ?? next;
   return (
     <div class="note bad" data-testid={testid} data-code={error.code}>
