@@ -2,6 +2,7 @@
 // page of a Room that is away.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { ask, controlled, DESK, id, LINK, live, open, openRemembering, suite, until } from './stage.mjs';
 
 const base = new URL(LINK).origin;
@@ -96,6 +97,15 @@ await suite({
     await live(page);
     await page.waitForSelector(id('providers-card'));
     assert.equal(await page.locator(id('install-hint')).count(), 0, 'kept');
+  },
+
+  async 'the owner takes a backup home'() {
+    await page.click(id('tab-settings'));
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(id('backup'))]);
+    assert.match(file.suggestedFilename(), /^room-\d{4}-\d\d-\d\d\.db$/u);
+    assert.match(readFileSync(await file.path()).subarray(0, 16).toString('latin1'), /^SQLite format 3/u);
+    await page.click(id('tab-overview'));
+    await page.waitForSelector(`${id('recent-card')} >> text=Backup made`);
   },
 
   async 'an iPhone is told its three steps'(browser) {

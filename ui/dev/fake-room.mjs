@@ -294,6 +294,10 @@ async function common(request, response, ask, path, token) {
   const who = entry === null ? OWNER : cloud.actor(entry);
   const note = (action, outcome, target, detail = {}, intent = null) =>
     cloud.note(action, outcome, who, { fields: { target, detail, intent } });
+  if (ask === 'POST /api/instance/backup') {
+    response.writeHead(200, { 'Content-Type': 'application/vnd.sqlite3', 'Content-Disposition': 'attachment; filename="room.db"' });
+    return void response.end('SQLite format 3\0');
+  }
   if (path.startsWith('/api/activity')) return cloud.logged(response, ask, new URL(request.url, origin()));
   const [, , , one, two, three] = path.split('/');
   const session = fake.sessions.get(two);

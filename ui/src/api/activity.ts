@@ -89,7 +89,7 @@ export function activityCalls({ get, send }: Pick<Client, 'get' | 'send'>) {
 
     /** The whole log as text, for a page that has no cookie to follow a link with. */
     async all(): Promise<string> {
-      return String(await send('GET', EXPORT_PATH, { raw: true }));
+      return String(await send('GET', EXPORT_PATH, { raw: 'text' }));
     },
   };
 }

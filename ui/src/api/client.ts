@@ -8,6 +8,8 @@ export interface FetchAnswer {
   status: number;
   headers: { get(name: string): string | null };
   text(): Promise<string>;
+  /** The same as a file. */
+  blob?(): Promise<unknown>;
 }
 
 export interface FetchInit {
@@ -75,6 +77,8 @@ const TIMEOUT_MS = 30_000;
  * answer, and given up it takes that connection with it.
  */
 const LINK_TIMEOUT_MS = 3_000;
+/** A file comes at the pace of the network. */
+const FILE_TIMEOUT_MS = 600_000;
 
 export const NO_PROBLEM: wire.Problem = { code: null, title: null, detail: null };
 
@@ -83,8 +87,8 @@ interface Extra {
   headers?: Record<string, string>;
   /** Stands in for the sign-in of this page: null for nobody. A refusal of it ends nothing here. */
   as?: Credential | null;
-  /** The answer is text, and stays so. */
-  raw?: true;
+  /** The answer is text, or a file, and stays so. */
+  raw?: 'text' | 'blob';
   /** Asked by the live link, which asks again by itself: in a short time, and once. */
   quick?: boolean;
 }
@@ -119,7 +123,9 @@ export function createClient(options: ClientOptions) {
     let raw: string;
     try {
       const body = extra.body === undefined ? {} : { body: JSON.stringify(extra.body) };
-      answer = await options.fetch(path, { method, headers, timeoutMs: extra.quick ? LINK_TIMEOUT_MS : TIMEOUT_MS, ...body });
+      const timeoutMs = extra.quick ? LINK_TIMEOUT_MS : extra.raw === 'blob' ? FILE_TIMEOUT_MS : TIMEOUT_MS;
+      answer = await options.fetch(path, { method, headers, timeoutMs, ...body });
+      if (extra.raw === 'blob' && answer.status === 200) return await answer.blob?.();
       raw = await answer.text();
     } catch {
       options.onAnswer?.(false);

@@ -11,6 +11,7 @@ import { w } from '../text/activity';
 import styles from '../styles/activity.css?inline';
 import { useRoom } from './context';
 import { ErrorNote, Facts, Mark, Page, Skeleton, type Tone } from './parts';
+import { save as saveFile } from './save';
 import { adopt } from './sheet';
 
 adopt(styles);
@@ -192,12 +193,7 @@ function Export({ state }: { state: State }) {
     setBusy(true);
     setError(null);
     try {
-      const address = URL.createObjectURL(new Blob([await state.all()], { type: 'application/x-ndjson' }));
-      const link = document.createElement('a');
-      link.href = address;
-      link.download = 'room-activity.ndjson';
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+      saveFile(new Blob([await state.all()], { type: 'application/x-ndjson' }), 'room-activity.ndjson');
     } catch (reason) {
       if (!(reason instanceof ApiError)) throw reason;
       setError(reason);

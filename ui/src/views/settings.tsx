@@ -6,6 +6,7 @@ import type { Theme } from '../state/room';
 import { w } from '../text/more';
 import { language, LANGUAGE_KEY, LANGUAGES, speak } from '../text/words';
 import { InstallCard } from './app-install';
+import { BackupCard } from './backup';
 import { useRoom } from './context';
 import { CopyButton } from './copy';
 import { lazy } from './lazy';
@@ -72,6 +73,7 @@ export function Settings() {
       </section>
       <Programs />
       <InstallCard />
+      <BackupCard />
       <section class="card" aria-labelledby="settings-about">
         <h2 id="settings-about">{w.settings.about}</h2>
         <Facts rows={rows.map(([name, value]) => [name, value === null ? null : <span class="mono">{value}</span>])} />

@@ -74,6 +74,9 @@ export const activity: typeof en = {
       failed: () => 'Sicherung fehlgeschlagen',
       refused: () => 'Sicherung abgelehnt',
     },
+    'instance.restore': { ok: () => 'Room aus einer Sicherung zurückgebracht', failed: () => 'Sicherung konnte nicht zurückgespielt werden' },
+    'instance.trim': { ok: () => 'Alter Verlauf gelöscht', failed: () => 'Alter Verlauf konnte nicht gelöscht werden' },
+    'instance.set_aside': { ok: () => 'Beschädigte Datenbank beiseitegelegt' },
     'instance.wipe': {
       ok: () => 'Room gelöscht',
       intent: () => 'Löscht den Room',
@@ -129,6 +132,7 @@ export const activity: typeof en = {
     install_running: 'es wird gerade installiert',
     key_format: 'kein Schlüssel',
     key_injected: 'er kam mit den Einstellungen',
+    backup_running: 'eine andere wurde gerade erstellt',
     too_old: 'zu alt',
     bad_email: 'keine E-Mail-Adresse',
     not_stuck: 'nichts zu beantworten',

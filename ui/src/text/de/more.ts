@@ -34,4 +34,11 @@ export const more: typeof en = {
     signingOut: 'Meldet ab…',
     signOutText: 'Beendet die Anmeldung dieses Browsers. Ihre Anbieter bleiben angemeldet.',
   },
+  backup: {
+    title: 'Sicherung',
+    text: 'Eine Kopie der Datenbank dieses Rooms: Geräte, Verlauf, versiegelte Schlüssel. Anmeldungen bei Anbietern sind nicht darin. Auf dem Rechner des Rooms spielt „room restore“ sie zurück.',
+    make: 'Sicherung herunterladen',
+    making: 'Erstellt eine Sicherung…',
+    done: 'Die Sicherung ist da.',
+  },
 };

@@ -13,6 +13,9 @@ export const problems: Record<string, string> = {
   not_allowed: 'Ihre Rolle erlaubt das nicht.',
   too_large: 'Das ist zu lang.',
   bad_request: 'Ihr Room konnte diese Anfrage nicht lesen.',
+  backup_running: 'Eine andere Sicherung wird gerade erstellt oder gelesen. Versuchen Sie es danach noch einmal.',
+  backup_failed: 'Die Sicherung konnte nicht erstellt werden; im Protokoll des Rooms steht, warum.',
+  disk_short: 'Für eine Sicherung ist nicht genug Platz frei: Sie braucht zweimal so viel wie die Datenbank.',
   // Coming in.
   sign_in_required: 'Melden Sie sich zuerst an diesem Room an.',
   auth_unavailable: 'Anmeldungen lassen sich im Moment nicht prüfen.',

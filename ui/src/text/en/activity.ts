@@ -70,6 +70,9 @@ const sentences: Record<string, Sentences> = {
   'instance.start': { ok: () => 'Room started' },
   'instance.stop': { ok: () => 'Room stopped' },
   'instance.backup': { ok: () => 'Backup made', intent: () => 'Making a backup', failed: () => 'Backup failed', refused: () => 'Backup refused' },
+  'instance.restore': { ok: () => 'Room brought back from a backup', failed: () => 'Backup could not be brought back' },
+  'instance.trim': { ok: () => 'Old activity let go', failed: () => 'Old activity could not be let go' },
+  'instance.set_aside': { ok: () => 'Damaged database set aside' },
   'instance.wipe': { ok: () => 'Room wiped', intent: () => 'Wiping the Room', failed: () => 'Wipe failed', refused: () => 'Wipe refused' },
   'instance.keys': { ok: (name) => `Keys of ${name} changed` },
 };
@@ -125,6 +128,7 @@ export const activity = {
     install_running: 'it is being installed',
     key_format: 'not a key',
     key_injected: 'it came with the settings',
+    backup_running: 'another one was being made',
     too_old: 'too old',
     bad_email: 'not an e-mail address',
     not_stuck: 'nothing to answer',

@@ -34,4 +34,11 @@ export const more = {
     signingOut: 'Signing out…',
     signOutText: 'Ends this browser’s sign-in. Your providers stay signed in.',
   },
+  backup: {
+    title: 'Backup',
+    text: 'A copy of this Room’s database: devices, activity, sealed keys. Sign-ins to providers are not in it. On the Room’s machine, “room restore” brings it back.',
+    make: 'Download a backup',
+    making: 'Making a backup…',
+    done: 'The backup is here.',
+  },
 };

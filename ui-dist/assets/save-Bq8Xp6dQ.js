@@ -1,0 +1,1 @@
+function e(e,t){const c=URL.createObjectURL(e),o=document.createElement("a");o.href=c,o.download=t,o.click(),setTimeout(()=>URL.revokeObjectURL(c),6e4)}export{e as t};
