@@ -8,6 +8,7 @@ export const problems: Record<string, string> = {
   internal: 'Ihr Room hat einen Fehler gemacht; in seinem Protokoll steht, welchen.',
   overloaded: 'Ihr Room hat gerade zu viel zu tun.',
   timeout: 'Das hat zu lange gedauert; vielleicht läuft es noch.',
+  body_timeout: 'Die Anfrage kam zu langsam an. Versuchen Sie es noch einmal.',
   stopping: 'Ihr Room fährt gerade herunter.',
   not_found: 'Das gibt es hier nicht.',
   not_allowed: 'Ihre Rolle erlaubt das nicht.',
