@@ -3,6 +3,7 @@
 mod arguments;
 mod backup;
 mod browser;
+mod install;
 mod pair;
 mod replay;
 mod serve;
@@ -53,6 +54,7 @@ pub fn run(
         }
         Command::Restore(asked) => configured(&|config| backup::restore(&config, &asked)),
         Command::Replay(asked) => replay::run(&asked),
+        Command::Install(asked) => configured(&|config| install::run(config, environment, &asked)),
         Command::Pair(asked) => asking(&settings, environment, |dir| pair::pair(dir, &asked)),
         Command::Token(asked) => asking(&settings, environment, |dir| pair::token(dir, &asked)),
     }

@@ -31,3 +31,7 @@ pub mod vault;
 
 pub use config::Config;
 pub use server::{Server, StartError};
+
+/// The version and, after a plus sign, the commit it was built from; `dev` in builds for
+/// development.
+pub const VERSION: &str = env!("ROOM_VERSION");

@@ -9,7 +9,7 @@ use crate::config::Flags;
 
 /// Room: sign in codex and claude on this machine from any browser.
 #[derive(Debug, Parser)]
-#[command(name = "room", version, disable_help_subcommand = true)]
+#[command(name = "room", version = crate::VERSION, disable_help_subcommand = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -40,6 +40,8 @@ pub(super) enum Command {
     Replay(Replay),
     /// Exit with 0 if the server on this data directory is alive.
     Healthcheck,
+    /// Put programs of providers on this machine, as they were tested, without a server.
+    Install(Install),
 }
 
 /// Who is signed in.
@@ -76,6 +78,17 @@ pub(super) struct Restore {
     pub(super) from: Option<String>,
     /// A file that `room backup` wrote. `-` is standard input.
     pub(super) file: PathBuf,
+}
+
+/// What is installed where.
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    /// The folder that gets `cli/bin` with the programs; it is made if it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(super) into: PathBuf,
+    /// Whose programs.
+    #[arg(required = true, value_name = "PROVIDER")]
+    pub(super) providers: Vec<String>,
 }
 
 /// How a wording that changed is reported and reproduced.

@@ -71,7 +71,7 @@ pub(super) async fn status(
     let data_dir = app.config.data_dir.clone();
     let config = &app.config;
     Ok(Json(wire::RoomStatus {
-        version: env!("CARGO_PKG_VERSION"),
+        version: crate::VERSION,
         build: ui::build(),
         uptime: now.duration_since(app.started).as_secs(),
         deployment_mode: app.config.mode(),
