@@ -10,7 +10,7 @@ use room_tests::{eventually, eventually_async};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::bench::SOON;
+use super::bench::{SOON, program};
 use crate::room::{Room, id};
 
 /// What the row of codex pins: the registry says so, and then nothing comes.
@@ -143,4 +143,30 @@ async fn the_real_programs_are_installed_and_run() {
         assert_eq!(status["version"], row.install.tested, "{status:#}");
         assert_eq!(status["connected"], false, "{status:#}");
     }
+}
+
+/// What builds an image: without a server, and with the same care.
+#[test]
+fn without_a_server_only_what_is_pinned_is_installed_too() {
+    let registry = Registry::start(Gives::It(program("0.169.0"))).unwrap();
+    let setup = Setup::new().unwrap().var("ROOM_NPM_REGISTRY", &registry.url());
+    let into = setup.home().path().join("programs");
+    let words = ["install", "codex", "nobody", "--into", into.to_str().unwrap()];
+    let output = setup.command(&words).unwrap().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for provider in ["codex", "nobody"] {
+        assert!(said.contains(&format!("{provider} was not installed: ")), "{said}");
+    }
+    assert_eq!(registry.asked().len(), 1);
+    assert!(!into.join("cli/bin/codex").exists() && !into.join("cli/codex").exists());
+    assert!(!setup.data().exists(), "nothing is changed elsewhere");
+}
+
+#[test]
+fn a_program_says_what_it_was_built_from() {
+    let output = Setup::new().unwrap().command(&["--version"]).unwrap().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.trim(), format!("room {}", room_runtime::VERSION));
+    assert!(said.starts_with(&format!("room {}+", env!("CARGO_PKG_VERSION"))), "{said}");
 }
