@@ -2,7 +2,6 @@
 //!
 //! `ROOM_COMMIT` says it where there is no repository, as in the build of an image. Builds for
 //! development have no stamp: they would be linked anew after each commit.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 use std::path::Path;
 use std::process::Command;
