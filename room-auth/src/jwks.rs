@@ -28,7 +28,7 @@ pub use disk::DiskCopy;
 pub use fetch::{Fetch, FetchFault, FetchRequest, Fetched};
 pub use health::{KeyHealth, KeyState};
 #[cfg(feature = "jwks-http")]
-pub use http::{HttpFetch, HttpFetchError, HttpFetchOptions};
+pub use http::{HttpFetch, HttpFetchError, HttpFetchOptions, Looked};
 pub use key::{Key, KeyFault, Thumbprint};
 pub use schedule::{DEFAULT_TTL, TTL_RANGE};
 pub(crate) use snapshot::{NoKeys, Now};

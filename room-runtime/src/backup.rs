@@ -33,6 +33,9 @@ pub const DIRECTORY: &str = "backups";
 /// How the names of files begin that are being made, and of no use to anyone if they stay.
 const MAKING: &str = ".making-";
 
+/// How the names of those begin that a Room makes by itself.
+const OWN: &str = "room-";
+
 /// How much of a file is in memory while it is sent.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -182,6 +185,19 @@ async fn keep(data_dir: &Path, path: &Path, now: Timestamp) -> Result<About, Bac
     fs::rename(&copy.path, path)?;
     File::open(data_dir.join(DIRECTORY))?.sync_all()?;
     Ok(copy.about.clone())
+}
+
+/// The copies that a Room has made of itself, the newest last.
+pub fn own(data_dir: &Path) -> Vec<PathBuf> {
+    let Ok(found) = fs::read_dir(data_dir.join(DIRECTORY)) else { return Vec::new() };
+    let mut own: Vec<PathBuf> = found
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(OWN.as_bytes()))
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "db"))
+        .collect();
+    own.sort();
+    own
 }
 
 /// A time as the names of files have it.

@@ -3,6 +3,7 @@
 mod arguments;
 mod backup;
 mod browser;
+mod doctor;
 mod install;
 mod pair;
 mod replay;
@@ -53,6 +54,7 @@ pub fn run(
             asking(&settings, environment, |dir| backup::back_up(dir, &asked.file))
         }
         Command::Restore(asked) => configured(&|config| backup::restore(&config, &asked)),
+        Command::Doctor { json } => doctor::run(&settings, environment, json),
         Command::Replay(asked) => replay::run(&asked),
         Command::Install(asked) => configured(&|config| install::run(config, environment, &asked)),
         Command::Pair(asked) => asking(&settings, environment, |dir| pair::pair(dir, &asked)),
@@ -152,6 +154,15 @@ fn alive(data_dir: &Path, config: &Config) -> io::Result<()> {
     let mut head = [0; 12];
     io::Read::read_exact(&mut stream, &mut head)?;
     if head == *b"HTTP/1.1 200" { Ok(()) } else { Err(io::Error::other("it does not say ok")) }
+}
+
+/// For commands that wait for disks and networks, without the server's threads.
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime of one thread needs nothing but memory")
+        .block_on(work)
 }
 
 /// Prints a line a person asked for.

@@ -22,6 +22,7 @@ use crate::activity::{Action, Actor, Detail, Outcome};
 use crate::backup;
 use crate::cloud::Invitation;
 use crate::data_dir::{self, DataDir};
+use crate::doctor::Seen;
 use crate::http::wire;
 use crate::state::AppState;
 use crate::store::About;
@@ -29,14 +30,20 @@ use crate::store::About;
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "room.sock";
 
-/// The longest line either side reads.
+/// The longest line the server reads.
 const LINE_BYTES: u64 = 4 * 1024;
+
+/// The longest line of an answer.
+const ANSWER_BYTES: u64 = 256 * 1024;
 
 /// How many commands are heard at once.
 const COMMANDS: usize = 16;
 
 /// How long a command may take, on either side.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the server may look at itself.
+const EXAMINING: Duration = Duration::from_secs(45);
 
 /// How long nothing of a backup may be read or written.
 const STANDSTILL: Duration = Duration::from_secs(30);
@@ -62,6 +69,8 @@ pub enum Ask {
         /// For how long, an hour at most.
         minutes: u8,
     },
+    /// What the server knows of itself.
+    Examine,
     /// A copy of the database: its bytes follow the answer.
     Backup,
 }
@@ -91,6 +100,8 @@ pub enum Answer {
         /// When it ends.
         expires_at: String,
     },
+    /// What the server knows of itself.
+    Seen(Box<Seen>),
     /// So many bytes follow.
     Backup(BackupView),
     /// Why not.
@@ -183,12 +194,14 @@ async fn talk(stream: UnixStream, app: &AppState) -> io::Result<()> {
     if matches!(ask, Ok(Ask::Backup)) {
         return back_up(app, write).await;
     }
+    // Programs of providers are asked for it, and given up after twenty seconds themselves.
+    let patience = if matches!(ask, Ok(Ask::Examine)) { EXAMINING } else { PATIENCE };
     let answered = async {
         let mut text = serde_json::to_vec(&answer(app, ask).await)?;
         text.push(b'\n');
         write.write_all(&text).await
     };
-    tokio::time::timeout(PATIENCE, answered).await?
+    tokio::time::timeout(patience, answered).await?
 }
 
 async fn answer(app: &AppState, ask: serde_json::Result<Ask>) -> Answer {
@@ -202,6 +215,7 @@ async fn answer(app: &AppState, ask: serde_json::Result<Ask>) -> Answer {
         },
         Ok(Ask::Pair { role }) => pair(app, &role).await,
         Ok(Ask::Token { role, minutes }) => token(app, &role, minutes).await,
+        Ok(Ask::Examine) => Answer::Seen(Box::new(Seen::of(app).await)),
         Ok(Ask::Backup) => refused("a backup is more than one line"),
         Err(_) => refused("this Room does not know that command"),
     }
@@ -312,7 +326,8 @@ fn refused(error: &str) -> Answer {
 /// # Errors
 /// Nobody runs there, or they do not answer.
 pub fn ask(directory: &Path, ask: &Ask) -> io::Result<Answer> {
-    let (answer, _) = talk_to(directory, ask, PATIENCE)?;
+    let patience = if matches!(ask, Ask::Examine) { EXAMINING } else { PATIENCE };
+    let (answer, _) = talk_to(directory, ask, patience)?;
     Ok(answer)
 }
 
@@ -340,6 +355,6 @@ fn talk_to(
     stream.write_all(&text)?;
     let mut line = String::new();
     let mut stream = BufReader::new(stream);
-    io::Read::take(&mut stream, LINE_BYTES).read_line(&mut line)?;
+    io::Read::take(&mut stream, ANSWER_BYTES).read_line(&mut line)?;
     Ok((serde_json::from_str(&line)?, stream))
 }

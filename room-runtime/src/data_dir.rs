@@ -88,34 +88,8 @@ impl Inspected {
     /// Says what is wrong with it, and how to put it right.
     pub fn look(path: &Path) -> Result<Self, DataDirError> {
         let failed = |source| DataDirError::Io { path: path.into(), source };
-        let unwritable = |source: rustix::io::Errno| DataDirError::NotWritable {
-            path: path.into(),
-            source: source.into(),
-        };
-        match path.symlink_metadata() {
-            Ok(found) if found.is_symlink() => return Err(DataDirError::Symlink(path.into())),
-            Ok(found) if !found.is_dir() => return Err(DataDirError::NotADirectory(path.into())),
-            Ok(found) => {
-                if found.uid() != rustix::process::geteuid().as_raw() {
-                    let owner = found.uid();
-                    return Err(DataDirError::ForeignOwner { path: path.into(), owner });
-                }
-                if found.mode() & 0o077 != 0 {
-                    let mode = found.mode() & 0o7777;
-                    return Err(DataDirError::TooOpen { path: path.into(), mode });
-                }
-                writable(path).map_err(unwritable)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut parents = path.ancestors().skip(1);
-                let parent = parents.find(|parent| parent.symlink_metadata().is_ok());
-                writable(parent.unwrap_or(Path::new("/"))).map_err(unwritable)?;
-                return Ok(Self { path: path.into(), lock: None });
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(DataDirError::NotADirectory(path.into()));
-            }
-            Err(error) => return Err(failed(error)),
+        if !fit(path)? {
+            return Ok(Self { path: path.into(), lock: None });
         }
         let lock = match open_lock(path, OFlags::empty()) {
             Ok(file) => Some(take(file, path)?),
@@ -229,6 +203,43 @@ fn short_path(plain: &Path, dir: &OwnedFd, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))
     } else {
         plain.into()
+    }
+}
+
+/// Whether a directory is there and fit for us; `Ok(false)`: it is not there, and can be made.
+///
+/// # Errors
+/// Says what is wrong with it, and how to put it right.
+pub fn fit(path: &Path) -> Result<bool, DataDirError> {
+    let unwritable = |source: rustix::io::Errno| DataDirError::NotWritable {
+        path: path.into(),
+        source: source.into(),
+    };
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => Err(DataDirError::Symlink(path.into())),
+        Ok(found) if !found.is_dir() => Err(DataDirError::NotADirectory(path.into())),
+        Ok(found) => {
+            if found.uid() != rustix::process::geteuid().as_raw() {
+                let owner = found.uid();
+                return Err(DataDirError::ForeignOwner { path: path.into(), owner });
+            }
+            if found.mode() & 0o077 != 0 {
+                let mode = found.mode() & 0o7777;
+                return Err(DataDirError::TooOpen { path: path.into(), mode });
+            }
+            writable(path).map_err(unwritable)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut parents = path.ancestors().skip(1);
+            let parent = parents.find(|parent| parent.symlink_metadata().is_ok());
+            writable(parent.unwrap_or(Path::new("/"))).map_err(unwritable)?;
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(DataDirError::NotADirectory(path.into()))
+        }
+        Err(source) => Err(DataDirError::Io { path: path.into(), source }),
     }
 }
 

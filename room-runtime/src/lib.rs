@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod data_dir;
+pub mod doctor;
 pub mod farewell;
 pub mod http;
 pub mod idle;

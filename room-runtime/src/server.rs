@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use provider_sessions::key::Storage;
+use provider_sessions::key::{KeyKeeper, Storage};
 use provider_sessions::{HeldKey, InstallSettings, Launcher, SessionManager};
 use room_auth::{Clock, Site, SystemClock, Token};
 use tokio::net::{TcpListener, UnixListener};
@@ -29,10 +29,10 @@ use crate::memo::Memo;
 use crate::metrics::Metrics;
 use crate::sign_in::SignIn;
 use crate::state::{self, App, AppState, LazyManager};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, LoginRow, Store, StoreError};
 use crate::vault::Vault;
 use crate::vault::seal::Sealer;
-use crate::{accept, control, metrics};
+use crate::{accept, control, machine, metrics};
 
 /// The bearer of programs that can read the data directory; new at each start.
 pub const TOKEN_FILE: &str = "api.token";
@@ -162,22 +162,9 @@ impl Server {
             let directory = config.data_dir.clone();
             move |source| StartError::File { name, directory, source }
         };
-        if restore::finish(data_dir.path()).map_err(failed(store::FILE))? {
-            tracing::warn!("a restore that was cut short has been finished");
-        }
-        backup::sweep(data_dir.path());
-        data_dir.ensure_private(store::FILE).map_err(failed(store::FILE))?;
-        let store = Store::open(&config.data_dir.join(store::FILE)).await?;
         let boot = uuid::Uuid::new_v4().simple().to_string();
         let now = Timestamp::try_from(clock.now()).unwrap_or_default();
-        store.end_earlier_sessions(&boot, now).await?;
-        let lost = store.end_lost_logins(now).await?;
-        if !lost.is_empty() {
-            tracing::warn!(
-                count = lost.len(),
-                "sign-ins were open when the server ended; they have failed"
-            );
-        }
+        let (store, lost) = open_store(&config, &data_dir, &boot, now).await?;
         let port = listeners.port;
         // A hosted Room has no bearer lying about; an old one is never looked at.
         let token = config.cloud.is_none().then(Token::random);
@@ -199,7 +186,6 @@ impl Server {
         }
         let sealer = Sealer::new(&config.encryption_keys);
         let owner = config.owner().to_owned();
-        store.set_instance(&owner).await?;
         let vault = Arc::new(Vault::new(store.clone(), sealer, owner));
         let keys = vault.load().await;
         let manager = {
@@ -220,6 +206,7 @@ impl Server {
             port,
             boot,
             started: now,
+            started_uptime: machine::uptime(),
             site,
             cloud,
             clock,
@@ -366,14 +353,44 @@ async fn write_down(app: &App, history: &History) {
     app.store.close().await;
 }
 
+/// The database, with everything ended that was of an earlier run, and the sign-ins of providers
+/// that it had open.
+async fn open_store(
+    config: &Config,
+    data_dir: &DataDir,
+    boot: &str,
+    now: Timestamp,
+) -> Result<(Store, Vec<LoginRow>), StartError> {
+    let failed = |source| {
+        let directory = config.data_dir.clone();
+        StartError::File { name: store::FILE, directory, source }
+    };
+    if restore::finish(data_dir.path()).map_err(failed)? {
+        tracing::warn!("a restore that was cut short has been finished");
+    }
+    backup::sweep(data_dir.path());
+    data_dir.ensure_private(store::FILE).map_err(failed)?;
+    let store = Store::open(&config.data_dir.join(store::FILE)).await?;
+    store.set_instance(config.owner()).await?;
+    store.end_earlier_sessions(boot, now).await?;
+    let lost = store.end_lost_logins(now).await?;
+    if !lost.is_empty() {
+        tracing::warn!(
+            count = lost.len(),
+            "sign-ins were open when the server ended; they have failed"
+        );
+    }
+    Ok((store, lost))
+}
+
 /// The session manager with what it may know of our surroundings. Where the home is not the
 /// person's own, their variables that move a provider's folder must not lead back to it.
-fn manager(
+pub(crate) fn manager(
     config: &Config,
     environment: &Environment,
     launcher: Launcher,
     publisher: Arc<Publisher>,
-    vault: Arc<Vault>,
+    keys: Arc<dyn KeyKeeper>,
 ) -> SessionManager {
     let mut rows = provider_sessions::provider::built_in().to_vec();
     rows.extend(config.providers.iter().cloned());
@@ -396,7 +413,7 @@ fn manager(
             timeout: config.install_timeout,
             ..InstallSettings::default()
         },
-        keys: vault,
+        keys,
     };
     SessionManager::new(settings, rows, publisher)
 }

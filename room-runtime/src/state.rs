@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -54,6 +54,8 @@ pub struct App {
     pub boot: String,
     /// When this run began.
     pub started: Timestamp,
+    /// How long the machine had run by then, where it says.
+    pub started_uptime: Option<Duration>,
     /// The Hosts and Origins that are ours.
     pub site: Site,
     /// The time.

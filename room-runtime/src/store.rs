@@ -24,7 +24,7 @@ use sqlx::{Sqlite, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
 
 pub use self::activity::Range;
-pub use self::backup::{About, Departed, NotABackup, about, copy, departed};
+pub use self::backup::{About, Departed, Looked, NotABackup, about, copy, departed, look};
 pub use self::keys::KeyRow;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
@@ -193,6 +193,11 @@ impl Store {
         }
         self.pool.close().await;
     }
+}
+
+/// The newest schema that this program knows.
+fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// The name under which a damaged database is kept.

@@ -103,6 +103,12 @@ impl KeyKeeper for Vault {
     }
 }
 
+/// Whether a sealed key can be opened.
+pub fn opens(sealer: &Sealer, owner: &str, row: &KeyRow) -> bool {
+    let place = Place { provider: &row.provider, kind: &row.kind, owner };
+    sealer.open(&place, &row.sealed).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::SecretString;

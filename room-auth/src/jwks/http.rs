@@ -88,6 +88,15 @@ pub enum HttpFetchError {
     Client(#[source] reqwest::Error),
 }
 
+/// What one look at an endpoint showed.
+#[derive(Debug)]
+pub struct Looked {
+    /// What a fetch brings.
+    pub answer: Result<Fetched, FetchFault>,
+    /// `Date` of the answer, as it was written (RFC 9110, section 6.6.1).
+    pub date: Option<String>,
+}
+
 /// Fetches one key set URL.
 #[derive(Debug, Clone)]
 pub struct HttpFetch {
@@ -133,7 +142,19 @@ impl HttpFetch {
         self.url.as_str()
     }
 
-    async fn get(&self, request: FetchRequest) -> Result<Fetched, FetchFault> {
+    /// Asks once, for someone who looks for what is wrong, and says what time it is there: a clock
+    /// that is off refuses good tokens. Every endpoint tells its time, whatever else it answers.
+    pub async fn look(&self) -> Looked {
+        let mut date = None;
+        let answer = self.get(FetchRequest::default(), &mut date).await;
+        Looked { answer, date }
+    }
+
+    async fn get(
+        &self,
+        request: FetchRequest,
+        date: &mut Option<String>,
+    ) -> Result<Fetched, FetchFault> {
         let mut get = self.client.get(self.url.clone()).header(header::ACCEPT, "application/json");
         if let Some(etag) = request.etag {
             get = get.header(header::IF_NONE_MATCH, etag);
@@ -142,6 +163,8 @@ impl HttpFetch {
             get = get.header(header::CACHE_CONTROL, "no-cache");
         }
         let mut response = get.send().await.map_err(|error| fault(&error))?;
+        let told = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        *date = told.map(ToOwned::to_owned);
         let max_age = max_age(response.headers());
         match response.status() {
             StatusCode::OK => {}
@@ -169,7 +192,7 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     async fn fetch(&self, request: FetchRequest) -> Result<Fetched, FetchFault> {
-        self.get(request).await
+        self.get(request, &mut None).await
     }
 }
 

@@ -30,6 +30,12 @@ pub(super) enum Command {
     Pair(Pair),
     /// Make a bearer for a program on this machine.
     Token(Token),
+    /// Look at everything this Room stands on, and say what to do.
+    Doctor {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Copy the state of this Room, running or not, into one file.
     Backup(Backup),
     /// Put a backup in the place of a stopped Room's state.

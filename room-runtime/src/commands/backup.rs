@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use room_auth::Token;
 
 use super::arguments::Restore;
-use super::{complain, nobody_there, not_given, say};
+use super::{complain, nobody_there, not_given, say, wait_for};
 use crate::backup::restore::{RestoreError, Restored};
 use crate::backup::{self, BackupError};
 use crate::config::Config;
@@ -254,12 +254,4 @@ fn claim(directory: &Path, is_there: bool) -> Result<DataDir, ExitCode> {
 /// Whatever is made from here on is for us alone.
 fn private_files() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-}
-
-fn wait_for<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime of one thread needs nothing but memory")
-        .block_on(work)
 }

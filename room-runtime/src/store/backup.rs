@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::{Store, StoreError, time};
+use super::{KeyRow, Store, StoreError, newest_schema, time};
 use crate::activity::{Action, Actor, Detail, Entry, Event, Outcome};
 
 /// What a backup says of itself.
@@ -100,7 +100,7 @@ async fn fault(
     check: &'static str,
 ) -> Result<Option<String>, sqlx::Error> {
     let said: String = sqlx::query_scalar(check).fetch_one(database).await?;
-    Ok((said != "ok").then_some(said))
+    Ok((said != "ok").then(|| said.replace('\n', " ")))
 }
 
 /// Whether the file is as long as it says: SQLite takes zeros for what is missing at its end.
@@ -139,6 +139,42 @@ pub async fn about(file: &Path) -> Result<About, NotABackup> {
     };
     let _ = database.close().await;
     found
+}
+
+/// What a look at a database showed.
+#[derive(Debug)]
+pub struct Looked {
+    /// What is wrong with it, in SQLite's words.
+    pub fault: Option<String>,
+    /// The schema it has; none if it is not a Room's.
+    pub schema: Option<i64>,
+    /// The newest that this program knows.
+    pub known: i64,
+    /// The sealed keys in it.
+    pub keys: Vec<KeyRow>,
+}
+
+/// Looks at every page of a database and at what it is. Changes nothing, also where no server runs.
+///
+/// # Errors
+/// It cannot be read at all.
+pub async fn look(database: &Path) -> Result<Looked, StoreError> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    // Without a log there is nothing to fold in, and SQLite need not make one.
+    let has_log = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    let options = options(database).read_only(true).immutable(!has_log);
+    let mut connection = options.connect().await?;
+    let known = newest_schema();
+    let mut looked = Looked { fault: None, schema: None, known, keys: Vec::new() };
+    looked.fault = fault(&mut connection, "PRAGMA quick_check(1)").await?;
+    if looked.fault.is_none() {
+        let schema = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+        looked.schema = schema.fetch_one(&mut connection).await.unwrap_or(None);
+        looked.keys = super::keys::read(&mut connection).await.unwrap_or_default();
+    }
+    connection.close().await?;
+    Ok(looked)
 }
 
 /// Reads who has been thrown out of the Room whose place a backup is to take.

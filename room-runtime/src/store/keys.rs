@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteExecutor;
 
 use super::{Store, StoreError, time};
 
@@ -18,22 +19,27 @@ pub struct KeyRow {
     pub sealed: Vec<u8>,
 }
 
+/// All of them.
+pub(super) async fn read(from: impl SqliteExecutor<'_>) -> Result<Vec<KeyRow>, StoreError> {
+    let rows = sqlx::query("SELECT provider, kind, stored_at, sealed FROM provider_keys")
+        .fetch_all(from)
+        .await?;
+    let row = |row: &sqlx::sqlite::SqliteRow| KeyRow {
+        provider: row.get(0),
+        kind: row.get(1),
+        stored_at: time(row.get(2)),
+        sealed: row.get(3),
+    };
+    Ok(rows.iter().map(row).collect())
+}
+
 impl Store {
     /// All of them.
     ///
     /// # Errors
     /// The disk.
     pub async fn provider_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        let rows = sqlx::query("SELECT provider, kind, stored_at, sealed FROM provider_keys")
-            .fetch_all(&self.pool)
-            .await?;
-        let row = |row: &sqlx::sqlite::SqliteRow| KeyRow {
-            provider: row.get(0),
-            kind: row.get(1),
-            stored_at: time(row.get(2)),
-            sealed: row.get(3),
-        };
-        Ok(rows.iter().map(row).collect())
+        read(&self.pool).await
     }
 
     /// Writes one in the place of an earlier one.

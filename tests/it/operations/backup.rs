@@ -167,9 +167,12 @@ async fn a_backup_over_http_takes_no_path_and_leaves_nothing_behind() {
     let app = Setup::new().unwrap().start().await.unwrap();
     let copies = app.data().join("backups");
     for _ in 0..3 {
-        // Asked for, and not read to its end.
-        let answer = app.request(Method::POST, "/api/instance/backup").send().await.unwrap();
-        assert_eq!(answer.status(), 200);
+        // Asked for, and not read to its end; the next one waits until that was noticed.
+        let answer = eventually_async("its turn", SOON, async || {
+            let asked = app.request(Method::POST, "/api/instance/backup").send().await.unwrap();
+            (asked.status() == 200).then_some(asked)
+        })
+        .await;
         assert_eq!(answer.headers()["content-type"], "application/vnd.sqlite3");
         drop(answer);
     }
