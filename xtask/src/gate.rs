@@ -47,6 +47,8 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
             setup::chromium().map(drop)
         });
 
+    gate.set_up("reverse proxies", setup::proxies);
+
     gate.part("program", || {
         // All of it, as the tests are built: for the program alone most crates would be built
         // twice, with other features.

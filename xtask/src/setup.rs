@@ -50,6 +50,19 @@ pub(crate) fn chromium() -> anyhow::Result<&'static str> {
     }
 }
 
+/// The reverse proxies that a Room is walked behind.
+pub(crate) fn proxies() -> anyhow::Result<()> {
+    const PROGRAMS: [&str; 2] = ["/usr/sbin/nginx", "/usr/sbin/haproxy"];
+    let missing = || PROGRAMS.into_iter().find(|path| !Path::new(path).exists());
+    if missing().is_some() {
+        apt_install(&["nginx-light", "haproxy"])?;
+    }
+    match missing() {
+        None => Ok(()),
+        Some(path) => bail!("{path} is not installed"),
+    }
+}
+
 /// Installs Debian packages where this user may; elsewhere says what to install.
 fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let root = crate::run::output(command(".", &["id", "-u"])).is_ok_and(|id| id.trim() == "0");
