@@ -2,6 +2,8 @@
 //!
 //! `axum::serve` gives hyper no timer, without which its own header timeout never fires.
 
+mod door;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +16,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::door::{Door, Place};
 use crate::http::Front;
-use crate::metrics::Gauge;
-use crate::state::{Connection, Place};
+use crate::state::Connection;
 
 /// How long a request's head may take to arrive; also how long an idle connection is kept.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -31,28 +32,24 @@ const HEADERS: usize = 64;
 /// The most bytes of a head that are buffered.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// How many connections are open at once; more wait in the kernel.
-pub const CONNECTIONS: usize = 12_000;
-
 /// How long a connection may take to finish its answer once the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How long the loop rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(100);
 
-/// Serves a listening socket until told to stop. Its connections have places of those, and count as
-/// open.
+/// Serves a listening socket until told to stop; [`Door`] says who may come.
 pub async fn serve(
     listener: TcpListener,
     front: Front,
-    (places, open): (Arc<Semaphore>, Arc<Gauge>),
+    door: Arc<Door>,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
     loop {
         let place = tokio::select! {
             () = stop.cancelled() => return,
-            place = places.clone().acquire_owned() => place,
+            place = door.places.clone().acquire_owned() => place,
         };
         let Ok(place) = place else { return };
         let stream = tokio::select! {
@@ -63,7 +60,7 @@ pub async fn serve(
             Ok((stream, peer)) => {
                 let Ok(ours) = stream.local_addr() else { continue };
                 let connection = Connection { peer, ours };
-                let place = Place::new(place, open.clone());
+                let Some(place) = door.admit(place, peer.ip()) else { continue };
                 tasks.spawn(connect(stream, connection, place, front.clone(), stop.clone()));
             }
             Err(error) if is_of_the_client(&error) => {}

@@ -36,7 +36,7 @@ use room_auth::Permission;
 pub use self::error::ApiError;
 pub use self::front::Front;
 pub use self::guard::content_policy;
-pub use self::health::{Checks, checks};
+pub use self::health::{Checks, Written, checks};
 pub use self::ui::build;
 use crate::limits::Group;
 use crate::state::{App, AppState};

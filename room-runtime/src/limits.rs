@@ -271,7 +271,7 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 
 /// The network of an address: so many bits of it. A home has a /64 of IPv6 and could use a fresh
 /// address for each call.
-fn network(address: IpAddr, v4_bits: u32, v6_bits: u32) -> IpAddr {
+pub(crate) fn network(address: IpAddr, v4_bits: u32, v6_bits: u32) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => (v4.to_bits() & (u32::MAX << (32 - v4_bits))).to_be_bytes().into(),
         IpAddr::V6(v6) => (v6.to_bits() & (u128::MAX << (128 - v6_bits))).to_be_bytes().into(),

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub requests: OnceLock<Requests>,
     /// Open TCP connections.
     pub connections: Arc<Gauge>,
+    /// Connections of addresses that had too many.
+    pub crowded: Counter,
     /// Sockets.
     pub sockets: Sockets,
     /// Refused credentials.

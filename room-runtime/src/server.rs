@@ -220,7 +220,7 @@ impl Server {
             hub,
             verified: Memo::default(),
             content_policy: http::content_policy(&config.frame_ancestors),
-            writable: Mutex::default(),
+            written: Mutex::default(),
             metrics: Metrics::default(),
             in_flight: Semaphore::new(state::IN_FLIGHT),
             strangers: Arc::new(Semaphore::new(state::STRANGERS)),
@@ -265,13 +265,19 @@ impl Server {
     /// everything, within [`STOPS_WITHIN`].
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, metrics, commands, data_dir, history } = self;
-        let places = Arc::new(Semaphore::new(accept::CONNECTIONS));
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            build = http::build(),
+            mode = app.config.mode(),
+            "started"
+        );
+        let door = Arc::new(accept::Door::new(&app));
         let front = http::front(&app);
         for listener in listeners.sockets {
             app.tasks.spawn(accept::serve(
                 listener,
                 front.clone(),
-                (places.clone(), app.metrics.connections.clone()),
+                door.clone(),
                 app.tasks.clone(),
                 app.stop.clone(),
             ));

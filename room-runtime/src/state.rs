@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use provider_sessions::SessionManager;
 use room_auth::{Caller, Clock, Site};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,10 +20,11 @@ use crate::channels::hub::Hub;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::farewell::Farewell;
+use crate::http::Written;
 use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::memo::Memo;
-use crate::metrics::{Gauge, Metrics};
+use crate::metrics::Metrics;
 use crate::sign_in::SignIn;
 use crate::store::Store;
 
@@ -84,7 +85,7 @@ pub struct App {
     pub content_policy: HeaderValue,
     /// What the last look at the database said, and when; shared by all who ask whether we are
     /// ready.
-    pub writable: Mutex<Option<(Instant, bool)>>,
+    pub written: Mutex<Option<(Instant, Written)>>,
     /// What was done, for whoever counts.
     pub metrics: Metrics,
     /// One permit a request.
@@ -136,30 +137,6 @@ pub fn address(config: &Config, port: u16) -> String {
     match config.bind {
         crate::config::Bind::Both => format!("http://localhost:{port}"),
         crate::config::Bind::Only(ip) => format!("http://{}", SocketAddr::new(ip, port)),
-    }
-}
-
-/// One of the connections that may be open; a socket holds on to it after its request is done.
-#[derive(Clone, Debug)]
-pub struct Place(#[expect(dead_code, reason = "held, and given back by its drop")] Arc<Held>);
-
-#[derive(Debug)]
-struct Held {
-    _permit: OwnedSemaphorePermit,
-    open: Arc<Gauge>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.open.down();
-    }
-}
-
-impl Place {
-    /// Holds a permit, and counts as open, for as long as any clone lives.
-    pub fn new(permit: OwnedSemaphorePermit, open: Arc<Gauge>) -> Self {
-        open.up();
-        Self(Arc::new(Held { _permit: permit, open }))
     }
 }
 

@@ -65,6 +65,16 @@ pub enum StoreError {
     Query(#[from] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether the disk is at fault: it is full, read-only or broken (SQLite's result codes
+    /// `READONLY`, `IOERR`, `FULL` and `CANTOPEN`).
+    pub fn is_of_the_disk(&self) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14))
+    }
+}
+
 /// The open database; clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -1,5 +1,7 @@
 //! What whoever runs a Room does with it, and what it tells them.
 
 mod backup;
+mod disk;
 mod doctor;
+mod logs;
 mod metrics;

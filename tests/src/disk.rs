@@ -1,11 +1,51 @@
 //! A file system of a few megabytes, for root.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A small file system, gone on drop.
 #[derive(Debug)]
 pub struct SmallDisk(PathBuf);
+
+/// A disk that breaks: from then on the kernel lets nobody write, also through open files.
+#[derive(Debug)]
+pub struct FragileDisk(SmallDisk);
+
+impl FragileDisk {
+    /// Makes one in that file and mounts it on a directory, or tells that `test` did not run.
+    #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
+    pub fn mount(test: &str, file: &Path, place: &Path) -> Option<Self> {
+        let did = |program: &str, words: &[&OsStr]| {
+            let output = Command::new(program).args(words).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        let (file, at) = (file.as_os_str(), place.as_os_str());
+        let mounted = did("truncate", &["-s".as_ref(), "32M".as_ref(), file])
+            && did("mkfs.ext4", &["-q".as_ref(), file])
+            && did("mount", &["-o".as_ref(), "loop".as_ref(), file, at])
+            && did("chmod", &["700".as_ref(), at])
+            && did("rm", &["-rf".as_ref(), place.join("lost+found").as_os_str()]);
+        if mounted {
+            return Some(Self(SmallDisk(place.to_owned())));
+        }
+        eprintln!("NOT RUN: {test}: only root with a loop device may mount a disk that breaks");
+        None
+    }
+
+    /// Breaks it, as ext4 does when it finds itself damaged.
+    ///
+    /// # Panics
+    ///
+    /// When it does not break.
+    pub fn fail(&self) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "remount,abort"]).arg(self.0.path());
+        let _ = mount.output().expect("a disk can be remounted");
+        let refused = std::fs::write(self.0.path().join("probe"), "x");
+        assert!(refused.is_err(), "it can still be written");
+    }
+}
 
 impl SmallDisk {
     /// Mounts one of so many bytes on a directory, or tells that `test` did not run: only root may.

@@ -21,6 +21,7 @@ use super::body::Stranger;
 use super::error::{self, ApiError};
 use super::guard::{self, BODY_BYTES};
 use super::paths::Paths;
+use crate::logging::RequestId;
 use crate::metrics::{self, Refusal, Requests};
 use crate::state::{App, AppState};
 
@@ -29,8 +30,8 @@ use crate::state::{App, AppState};
 const SLOW: Duration = Duration::from_mins(1);
 const USUAL: Duration = Duration::from_secs(15);
 
-/// Our number of a request, for the log and for a person who reports a fault. A client's own is
-/// never taken over.
+/// How many there were: a part of each one's number, for the log and for a person who reports a
+/// fault.
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
 /// The whole HTTP interface; a cheap clone.
@@ -46,8 +47,6 @@ struct Inside {
     ways_in: Vec<&'static str>,
     /// What every answer carries.
     headers: HeaderMap,
-    /// The first half of a request's number: this run of the server.
-    run: String,
 }
 
 impl Front {
@@ -58,19 +57,19 @@ impl Front {
         paths: Vec<&'static str>,
         ways_in: Vec<&'static str>,
     ) -> Self {
-        let (app, headers, run) = (app.clone(), headers(app), app.boot[..8].to_owned());
+        let (app, headers) = (app.clone(), headers(app));
         let paths = Paths::new(paths);
         if app.config.metrics_bind.is_some() {
             // Of two fronts of one server the second counts where the first does.
             let _first = app.metrics.requests.set(Requests::new(paths.names()));
         }
-        Self(Arc::new(Inside { app, router, paths, ways_in, headers, run }))
+        Self(Arc::new(Inside { app, router, paths, ways_in, headers }))
     }
 
     /// Answers one request.
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Inside { app, paths, headers, run, .. } = &*self.0;
-        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let Inside { app, paths, headers, .. } = &*self.0;
+        let id = RequestId::new(&app.boot, REQUESTS.fetch_add(1, Ordering::Relaxed));
         let place = Place::of(request.uri().path());
         let origin = guard::foreign_origin(app, request.headers());
         // The route and never the address: a query could hold what must not be logged.
@@ -83,14 +82,14 @@ impl Front {
         if !request.body().is_end_stream() {
             DefaultBodyLimit::max(BODY_BYTES).apply(&mut request);
         }
-        let answer = AssertUnwindSafe(self.checked(request)).catch_unwind().await;
+        let answer = id.over(AssertUnwindSafe(self.checked(request)).catch_unwind()).await;
         let mut response = answer.unwrap_or_else(|_| ApiError::internal().into_response());
         if place == Place::Api {
             response = error::as_problem(response);
         }
         secure(&mut response, headers, place);
         share(&mut response, place, app, origin);
-        response.headers_mut().insert(REQUEST_ID, request_id(run, number));
+        response.headers_mut().insert(REQUEST_ID, header_of(id));
         if let Some(refusal) = response.extensions().get::<Refusal>() {
             app.metrics.auth_failures.one(*refusal);
         }
@@ -99,14 +98,16 @@ impl Front {
             if let Some(counts) = counts {
                 counts.answered(route, method, response.status(), took);
             }
-            tracing::debug!(
-                number,
-                method = metrics::METHODS[method],
-                route = paths.name(route),
-                status = response.status().as_u16(),
-                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-                "request"
-            );
+            let log = || {
+                tracing::debug!(
+                    method = metrics::METHODS[method],
+                    route = paths.name(route),
+                    status = response.status().as_u16(),
+                    micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                    "request"
+                );
+            };
+            id.within(log);
         }
         response
     }
@@ -117,7 +118,8 @@ impl Front {
             return answer;
         }
         if let Err(refusal) = guard::check(app, &request) {
-            tracing::info!(code = refusal.code(), method = %request.method(), "request refused");
+            let method = metrics::METHODS[metrics::method(request.method())];
+            tracing::info!(code = refusal.code(), method, "request refused");
             return refusal.into_response();
         }
         let is_way_in = ways_in.contains(&request.uri().path());
@@ -168,9 +170,8 @@ impl Place {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn request_id(run: &str, number: u64) -> HeaderValue {
-    let text = format!("{run}-{number}");
-    HeaderValue::try_from(text).expect("hexadecimal digits, a hyphen and digits")
+fn header_of(id: RequestId) -> HeaderValue {
+    HeaderValue::try_from(id.to_string()).expect("hexadecimal digits, a hyphen and digits")
 }
 
 /// What every answer carries, a 404 too; the content policy comes on top.

@@ -22,6 +22,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// With less room than this a sign-in may soon not be storable.
 const LOW_DISK_BYTES: u64 = 64 * 1024 * 1024;
 
+/// With less than this the next row may not fit.
+const FULL_DISK_BYTES: u64 = 256 * 1024;
+
+/// What the database said when a row was last written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is on the disk.
+    Yes,
+    /// The database does not take it, or does not answer.
+    No,
+    /// The disk does not: it is full, read-only or broken.
+    DiskRefused,
+}
+
 /// `GET /healthz`: the process and its loop are alive.
 pub(super) async fn healthz() -> &'static str {
     "ok"
@@ -61,11 +75,14 @@ pub async fn checks(app: &App) -> Checks {
     if app.stop.is_cancelled() {
         failed.push("draining");
     }
-    if !writable(app).await {
+    let written = written(app).await;
+    if written != Written::Yes {
         failed.push("database");
     }
-    let disk = machine::storage(&app.config.data_dir, &[]);
-    if disk.free_bytes.is_some_and(|free| free < LOW_DISK_BYTES) {
+    let free = machine::storage(&app.config.data_dir, &[]).free_bytes;
+    if written == Written::DiskRefused || free.is_some_and(|free| free < FULL_DISK_BYTES) {
+        failed.push("disk");
+    } else if free.is_some_and(|free| free < LOW_DISK_BYTES) {
         degraded.push("disk");
     }
     let keys = app.cloud.as_ref().map(|cloud| cloud.trust.health()).unwrap_or_default();
@@ -75,15 +92,19 @@ pub async fn checks(app: &App) -> Checks {
     Checks { failed, degraded }
 }
 
-async fn writable(app: &App) -> bool {
-    let mut last = app.writable.lock().await;
+async fn written(app: &App) -> Written {
+    let mut last = app.written.lock().await;
     if let Some((at, answer)) = *last
         && at.elapsed() < FRESH
     {
         return answer;
     }
     let asked = tokio::time::timeout(PATIENCE, app.store.check_writable()).await;
-    let answer = matches!(asked, Ok(Ok(())));
+    let answer = match asked {
+        Ok(Ok(())) => Written::Yes,
+        Ok(Err(error)) if error.is_of_the_disk() => Written::DiskRefused,
+        Ok(Err(_)) | Err(_) => Written::No,
+    };
     *last = Some((Instant::now(), answer));
     answer
 }

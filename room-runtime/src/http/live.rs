@@ -18,11 +18,12 @@ use sha1::{Digest as _, Sha1};
 use tokio::net::TcpStream;
 
 use super::error::ApiError;
+use crate::accept::Place;
 use crate::channels::connection::Connection;
 use crate::channels::protocol::{PROTOCOL, TICKET_PREFIX};
 use crate::channels::socket::{self, Client};
 use crate::limits::Group;
-use crate::state::{AppState, Place};
+use crate::state::AppState;
 
 /// Proves to a client that we know the protocol (RFC 6455, section 1.3).
 const ACCEPT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -72,8 +72,11 @@ fn access(text: &mut Text, app: &App) {
         text.sample(&all::AUTH_FAILURES, &[("reason", reason)], count);
     }
     text.family(&all::LIMITED);
-    let sign_in = (limits::SIGN_IN, app.sign_in.limited.count());
-    for (group, count) in std::iter::once(sign_in).chain(app.limits.refused()) {
+    let elsewhere = [
+        ("connection", app.metrics.crowded.count()),
+        (limits::SIGN_IN, app.sign_in.limited.count()),
+    ];
+    for (group, count) in elsewhere.into_iter().chain(app.limits.refused()) {
         text.sample(&all::LIMITED, &[("group", group)], count);
     }
 }

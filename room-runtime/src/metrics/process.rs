@@ -79,21 +79,27 @@ pub(super) fn below() -> Option<u64> {
 /// a bound of its own, else the machine's.
 pub(super) fn memory() -> (Option<u64>, Option<u64>) {
     let machine = machine::resources();
-    let number = |name: &str| {
-        let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
-        text.trim().parse::<u64>().ok()
-    };
+    let group = own_group();
+    let text = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup{group}{name}")).ok();
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
     let within = |limit: &u64| machine.memory_bytes.is_none_or(|all| *limit < all);
     match number("memory.max").filter(within).zip(number("memory.current")) {
         Some((limit, used)) => {
             // What only caches files is given back when it is needed.
-            let stat = fs::read_to_string("/sys/fs/cgroup/memory.stat").unwrap_or_default();
+            let stat = text("memory.stat").unwrap_or_default();
             let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
             let cached = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
             (Some(limit), Some(limit.saturating_sub(used.saturating_sub(cached))))
         }
         None => (machine.memory_bytes, machine.available_bytes),
     }
+}
+
+/// Our control group below the mount of all (`cgroups(7)`, version 2), with a slash at its end.
+fn own_group() -> String {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    format!("{}/", own.trim_end_matches('/'))
 }
 
 #[cfg(test)]
