@@ -266,7 +266,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let Self { app, listeners, metrics, commands, data_dir, history } = self;
         tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
+            version = crate::VERSION,
             build = http::build(),
             mode = app.config.mode(),
             "started"

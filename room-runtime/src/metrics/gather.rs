@@ -14,11 +14,8 @@ use crate::{http, limits, machine, store};
 /// Everything there is to say now. Reads files of the system: call it where blocking is allowed.
 pub fn render(app: &App, failing: &[(&'static str, bool)]) -> String {
     let mut text = Text::default();
-    let build = [
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("build", http::build()),
-        ("mode", app.config.mode()),
-    ];
+    let build =
+        [("version", crate::VERSION), ("build", http::build()), ("mode", app.config.mode())];
     text.family(&all::BUILD);
     text.sample(&all::BUILD, &build, 1);
     requests(&mut text, app);
