@@ -1,6 +1,8 @@
 //! A person with a browser, on a phone and at a desk: the page on the real server, with the fake
 //! programs and with the real ones.
 
+mod programs;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,7 +12,6 @@ use room_auth::Role;
 use room_tests::app::{Answer, Setup, TestApp};
 use room_tests::fake::Scenario;
 use room_tests::issuer::{ControlPlane, subject};
-use room_tests::registry::{Gives, Registry, package};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -270,36 +271,6 @@ async fn a_desktop_signs_the_real_programs_in_and_out() {
     for look in more() {
         let Some(world) = World::new(test).await else { return };
         walk(&world.app, &world, &chromium, look);
-    }
-}
-
-/// The Room installs a missing program itself, says what went wrong with one that is not what it
-/// should be, and gives up one that hangs.
-#[tokio::test]
-async fn a_phone_sees_an_install_fail_and_gives_one_up() {
-    let test = "a_phone_sees_an_install_fail_and_gives_one_up";
-    let Some(chromium) = chromium_for(test) else { return };
-    let row = &provider_sessions::provider::built_in()[0];
-    let promised = row.install.archive_here().unwrap().size_bytes;
-    let wrong = package(&[("package/codex", 0o755, b"#!/bin/sh\n")]);
-    for look in [PHONE].into_iter().chain(more()) {
-        for (how, gives) in
-            [("integrity", Gives::It(wrong.clone())), ("cancel", Gives::Promises(promised))]
-        {
-            let registry = Registry::start(gives).unwrap();
-            let setup = Setup::new().unwrap().var("ROOM_NPM_REGISTRY", &registry.url());
-            let app = setup.search("/usr/bin:/bin").start().await.unwrap();
-            let link = one_time_link(&app);
-            let more = [("LINK", link.as_str()), ("HOW", how)];
-            let mut person = Person::run("install.mjs", &chromium, look, &more);
-            if how == "cancel" {
-                person.expect("installing");
-                person.tell("go on");
-            }
-            person.leave();
-            assert_eq!(registry.asked().len(), 1, "{how}");
-            assert_eq!(app.descendants(), [], "{how}");
-        }
     }
 }
 

@@ -57,7 +57,7 @@ const live = (page) => page.waitForSelector('[data-testid=link-chip][data-phase=
 
 /** What a camera reads from the picture on the screen. */
 async function scan(page) {
-  const picture = await page.locator(id('qr')).screenshot();
+  const picture = await page.locator(id('qr')).screenshot({ timeout: 5_000 });
   const blank = await browser.newPage();
   const { data, width, height } = await blank.evaluate(async (address) => {
     const image = new Image();
@@ -91,14 +91,19 @@ try {
   await shot(member, 'member');
 
   await phone.click(id('tab-access'));
+  const asked = Date.now();
   await phone.click(id('add-device'));
-  await phone.waitForSelector(id('qr'));
+  await phone.waitForSelector(id('qr'), { timeout: 5_000 });
   await shot(phone, 'code');
+  const link = await scan(phone);
+  assert.ok(Date.now() - asked < 10_000, `a picture that can be read, not after ${Date.now() - asked} ms`);
   const desk = await open(DESK);
-  await desk.goto(await scan(phone));
+  const scanned = Date.now();
+  await desk.goto(link);
   await live(desk);
   assert.equal(new URL(desk.url()).hash, '', 'the code is gone from the address');
-  await phone.waitForSelector(id('pair-added'));
+  await phone.waitForSelector(id('pair-added'), { timeout: 5_000 });
+  assert.ok(Date.now() - scanned < 10_000, `both know of each other, not after ${Date.now() - scanned} ms`);
   await shot(phone, 'added');
 
   await phone.click(id('tab-overview'));
@@ -106,15 +111,15 @@ try {
   await phone.click(id('start'));
   await phone.waitForSelector(id('device-code'));
   const code = await phone.textContent(id('device-code'));
-  const link = await phone.getAttribute(id('copy-and-open'), 'href');
-  await ask({ step: 'codex', code, link });
+  const page = await phone.getAttribute(id('copy-and-open'), 'href');
+  await ask({ step: 'codex', code, link: page });
   await phone.waitForSelector(id('login-done'));
   await member.click(id('tab-providers'));
   await member.waitForSelector('[data-testid=provider-codex-state][data-state=connected]');
   await shot(member, 'member-providers');
   const text = heard.join('\n');
   assert.ok(!text.includes(code), 'a member was sent the code');
-  assert.ok(!text.includes(link), 'a member was sent the link');
+  assert.ok(!text.includes(page), 'a member was sent the link');
   await ask({ step: 'seen', text });
 
   await desk.click(id('tab-activity'));
