@@ -111,15 +111,15 @@ try {
   await phone.click(id('start'));
   await phone.waitForSelector(id('device-code'));
   const code = await phone.textContent(id('device-code'));
-  const page = await phone.getAttribute(id('copy-and-open'), 'href');
-  await ask({ step: 'codex', code, link: page });
+  const vendor = await phone.getAttribute(id('copy-and-open'), 'href');
+  await ask({ step: 'codex', code, link: vendor });
   await phone.waitForSelector(id('login-done'));
   await member.click(id('tab-providers'));
   await member.waitForSelector('[data-testid=provider-codex-state][data-state=connected]');
   await shot(member, 'member-providers');
   const text = heard.join('\n');
   assert.ok(!text.includes(code), 'a member was sent the code');
-  assert.ok(!text.includes(page), 'a member was sent the link');
+  assert.ok(!text.includes(vendor), 'a member was sent the link');
   await ask({ step: 'seen', text });
 
   await desk.click(id('tab-activity'));
