@@ -1,4 +1,4 @@
-//! What the machine has left: memory, load, disk. Unknown is unknown, not zero.
+//! What the machine has left: processors, memory, load, disk. Unknown is unknown, not zero.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,8 @@ pub struct Resources {
     pub cores: usize,
     /// Runnable tasks, averaged over one minute.
     pub load: Option<f64>,
+    /// What the processors did since the machine started.
+    pub processors: Option<Processors>,
     /// All memory, in bytes.
     pub memory_bytes: Option<u64>,
     /// What could still be used.
@@ -19,18 +21,40 @@ pub struct Resources {
     pub resident_bytes: Option<u64>,
 }
 
+/// The time of all processors together, in the kernel's ticks: who looks twice knows how busy they
+/// were in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Processors {
+    /// Since the machine started.
+    pub ticks: u64,
+    /// Of those, not spent waiting for work or for a disk.
+    pub busy_ticks: u64,
+}
+
 /// Looks at the machine.
 pub fn resources() -> Resources {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let own = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let processors = fs::read_to_string("/proc/stat").unwrap_or_default();
     Resources {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         load: load.split(' ').next().and_then(|load| load.parse().ok()),
+        processors: ticks(&processors),
         memory_bytes: kilobytes(&memory, "MemTotal:"),
         available_bytes: kilobytes(&memory, "MemAvailable:"),
         resident_bytes: kilobytes(&own, "VmRSS:"),
     }
+}
+
+/// `cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL …` (proc(5)); what comes after is in USER.
+fn ticks(table: &str) -> Option<Processors> {
+    let line = table.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let numbers = line.split_whitespace().take(8).map(str::parse);
+    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    let [user, nice, system, idle, iowait, rest @ ..] = numbers.as_slice() else { return None };
+    let busy_ticks = [user, nice, system].into_iter().chain(rest).sum();
+    Some(Processors { ticks: idle + iowait + busy_ticks, busy_ticks })
 }
 
 /// `MemTotal:       16384 kB`
@@ -78,6 +102,9 @@ mod tests {
         assert_eq!(kilobytes(table, "MemTotal:"), Some(16_777_216));
         assert_eq!(kilobytes(table, "MemFree:"), None);
         assert_eq!(kilobytes("MemTotal: many kB", "MemTotal:"), None);
+        let table = "cpu  10 1 4 80 3 0 2 0 9 9\ncpu0 10 1 4 80 3 0 2 0 9 9\nintr 1\n";
+        assert_eq!(ticks(table), Some(Processors { ticks: 100, busy_ticks: 17 }));
+        assert_eq!([ticks("cpu  1 2\n"), ticks("cpu  a b c d e\n"), ticks("")], [None; 3]);
         let found = storage(Path::new("/"), &["no such file"]);
         assert!(found.total_bytes > Some(0) && found.used_bytes == 0);
     }

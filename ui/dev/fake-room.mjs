@@ -278,6 +278,8 @@ function machine() {
     resources: {
       cores: 2,
       load: script.load ?? 0.3 + wave,
+      cpuTicks: 100 * ticks,
+      cpuBusyTicks: Math.round((20 + 15 * Math.sin(ticks / 3)) + 30 * ticks),
       memoryBytes: 4 * 2 ** 30,
       availableBytes: Math.round((2.6 - wave) * 2 ** 30),
       residentBytes: 14 * 2 ** 20,

@@ -307,6 +307,8 @@ pub struct RoomStatus {
 pub struct Resources {
     cores: usize,
     load: Option<f64>,
+    cpu_ticks: Option<u64>,
+    cpu_busy_ticks: Option<u64>,
     memory_bytes: Option<u64>,
     available_bytes: Option<u64>,
     resident_bytes: Option<u64>,
@@ -317,6 +319,8 @@ impl From<machine::Resources> for Resources {
         Self {
             cores: found.cores,
             load: found.load,
+            cpu_ticks: found.processors.map(|all| all.ticks),
+            cpu_busy_ticks: found.processors.map(|all| all.busy_ticks),
             memory_bytes: found.memory_bytes,
             available_bytes: found.available_bytes,
             resident_bytes: found.resident_bytes,

@@ -10,6 +10,9 @@ export interface Figures {
   cores: number | null;
   /** Programs that want to run, averaged over a minute. */
   load: number | null;
+  /** Time of all processors since the machine started, in ticks of some length, and how much of it was work. */
+  ticks: number | null;
+  busyTicks: number | null;
   memoryBytes: number | null;
   availableBytes: number | null;
   /** What the Room itself holds. */
@@ -28,6 +31,8 @@ export function readFigures(value: unknown): Figures {
     at: time(body['generatedAt']),
     cores: number(resources['cores']),
     load: number(resources['load']),
+    ticks: number(resources['cpuTicks']),
+    busyTicks: number(resources['cpuBusyTicks']),
     memoryBytes: number(resources['memoryBytes']),
     availableBytes: number(resources['availableBytes']),
     residentBytes: number(resources['residentBytes']),

@@ -8,6 +8,8 @@ import type { Timers } from '../api/socket';
 
 /** Often enough to be called live, seldom enough to cost nothing. */
 export const LOOK_MS = 4_000;
+/** How busy the processors are, two looks tell: the second one comes soon. */
+export const SECOND_MS = 1_000;
 /** What is drawn at most: so much time, from right to left. */
 export const WINDOW_MS = 5 * 60_000;
 /** And at least, so that the first seconds do not look like hours. */
@@ -16,15 +18,24 @@ export const LEAST_MS = 60_000;
 export interface Sample {
   /** By this page's clock. */
   at: number;
-  /** Parts of the whole, 0 to 1; a load may be above. */
+  /** Parts of the whole, 0 to 1. */
   cpu: number | null;
   memory: number | null;
 }
 
-export function sampleOf({ cores, load, memoryBytes, availableBytes }: Figures, at: number): Sample {
+/** How busy the processors were between two looks. */
+function between(before: Figures | null, now: Figures): number | null {
+  if (before?.ticks == null || before.busyTicks === null || now.ticks === null || now.busyTicks === null) return null;
+  // A machine that was started anew counts from zero.
+  const ticks = now.ticks - before.ticks;
+  return ticks <= 0 ? null : Math.min(Math.max((now.busyTicks - before.busyTicks) / ticks, 0), 1);
+}
+
+export function sampleOf(before: Figures | null, now: Figures, at: number): Sample {
+  const { memoryBytes, availableBytes } = now;
   return {
     at,
-    cpu: load === null || !cores ? null : load / cores,
+    cpu: between(before, now),
     memory: memoryBytes === null || availableBytes === null || memoryBytes <= 0 ? null : 1 - availableBytes / memoryBytes,
   };
 }
@@ -35,10 +46,10 @@ export function kept(samples: readonly Sample[], next: Sample): Sample[] {
 }
 
 /**
- * An SVG path through the values, the newest at the right edge, `scale` at the top. A gap in time or a value
+ * An SVG path through the values, the newest at the right edge, the whole at the top. A gap in time or a value
  * that is not known starts the line anew.
  */
-export function line(samples: readonly Sample[], of: 'cpu' | 'memory', scale: number, width: number, height: number): string {
+export function line(samples: readonly Sample[], of: 'cpu' | 'memory', width: number, height: number): string {
   const newest = samples.at(-1)?.at ?? 0;
   const span = Math.max(LEAST_MS, newest - (samples[0]?.at ?? newest));
   let path = '';
@@ -50,7 +61,7 @@ export function line(samples: readonly Sample[], of: 'cpu' | 'memory', scale: nu
       continue;
     }
     const x = width * (1 - (newest - sample.at) / span);
-    const y = height * (1 - Math.min(value / scale, 1));
+    const y = height * (1 - Math.min(value, 1));
     const joined = before !== null && sample.at - before < 4 * LOOK_MS;
     path += `${joined ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`;
     before = sample.at;
@@ -75,8 +86,9 @@ export function createMachine({ client, timers, isWatched }: MachineOptions) {
   async function look(): Promise<void> {
     try {
       const found = await figures(client);
+      const before = newest.value;
       newest.value = found;
-      samples.value = kept(samples.value, sampleOf(found, timers.now()));
+      samples.value = kept(samples.value, sampleOf(before, found, timers.now()));
       error.value = null;
     } catch (reason) {
       if (!(reason instanceof ApiError)) throw reason;
@@ -96,7 +108,7 @@ export function createMachine({ client, timers, isWatched }: MachineOptions) {
       let over = false;
       const next = async () => {
         if (isWatched()) await look();
-        if (!over) timer = timers.set(next, LOOK_MS);
+        if (!over) timer = timers.set(next, samples.value.length === 1 ? SECOND_MS : LOOK_MS);
       };
       void next();
       return () => {

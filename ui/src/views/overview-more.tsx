@@ -41,7 +41,7 @@ export function bytes(count: number): string {
   return formatNumber(value, { style: 'unit', unit: units[unit] as string, unitDisplay: 'short', maximumFractionDigits: digits });
 }
 
-/** From here on a disk or a memory counts as nearly full, and a load as too much. */
+/** From here on a disk or a memory counts as nearly full, and a load for each core as too much. */
 const FULL = 0.92;
 const BUSY = 1.5;
 
@@ -62,13 +62,20 @@ function Machine() {
   const samples = state.samples.value;
   const { cpu, memory } = samples.at(-1) ?? { cpu: null, memory: null };
   const disk = now.diskBytes === null || now.diskFreeBytes === null || now.diskBytes <= 0 ? null : 1 - now.diskFreeBytes / now.diskBytes;
-  const unknown = cpu === null && memory === null && disk === null;
+  const unknown = now.ticks === null && memory === null && disk === null;
+  const { load, cores } = now;
   return (
     <section class={live ? 'card machine' : 'card machine old'} aria-labelledby="machine" data-testid="machine-card">
       <h2 id="machine">{w.machine}</h2>
       {unknown && <p class="muted">{w.unknown}</p>}
-      {cpu !== null && (
-        <Figure name={w.cpu} part={cpu} warn={cpu >= BUSY ? w.busy : null} about={w.load(formatNumber(now.load ?? 0, { minimumFractionDigits: 2, maximumFractionDigits: 2 }), now.cores ?? 1)} testid="cpu">
+      {now.ticks !== null && (
+        <Figure
+          name={w.cpu}
+          part={cpu}
+          warn={load !== null && cores !== null && load >= BUSY * cores ? w.busy : null}
+          about={load === null ? '' : w.load(formatNumber(load, { minimumFractionDigits: 2, maximumFractionDigits: 2 }), cores ?? 1)}
+          testid="cpu"
+        >
           <Plot name={w.cpu} samples={samples} of="cpu" />
         </Figure>
       )}
@@ -100,7 +107,8 @@ function Machine() {
 
 interface FigureProps {
   name: string;
-  part: number;
+  /** Null until it is known. */
+  part: number | null;
   about: string;
   warn: string | null;
   testid: string;
@@ -109,13 +117,13 @@ interface FigureProps {
 
 function Figure({ name, part, about, warn, testid, children }: FigureProps) {
   return (
-    <div class={warn === null ? 'figure' : 'figure warn'} data-testid={testid} data-percent={Math.round(part * 100)}>
+    <div class={warn === null ? 'figure' : 'figure warn'} data-testid={testid} data-percent={part === null ? undefined : Math.round(part * 100)}>
       <span class="label">
         {name}
         <span class="hint block">{warn === null ? about : <Mark tone="wait">{warn}</Mark>}</span>
       </span>
       {children}
-      <strong>{percent(part)}</strong>
+      <strong>{part === null ? '…' : percent(part)}</strong>
     </div>
   );
 }
@@ -126,9 +134,8 @@ const HEIGHT = 32;
 /** The last minutes as a line; what it says is also in words, for who does not see it. */
 function Plot({ name, samples, of }: { name: string; samples: Sample[]; of: 'cpu' | 'memory' }) {
   const values = samples.flatMap((sample) => sample[of] ?? []);
-  // A load above all cores must not leave the picture.
-  const scale = Math.max(1, ...values);
-  const path = line(samples, of, scale, WIDTH, HEIGHT);
+  if (values.length === 0) return <svg class="plot" aria-hidden="true" />;
+  const path = line(samples, of, WIDTH, HEIGHT);
   const [low, high, now] = [Math.min(...values), Math.max(...values), values.at(-1) ?? 0].map((value) => percent(value));
   return (
     <svg

@@ -196,6 +196,7 @@ fn answers_about_the_room() {
     let resources = machine::Resources {
         cores: 2,
         load: Some(0.25),
+        processors: Some(machine::Processors { ticks: 400, busy_ticks: 100 }),
         memory_bytes: Some(1 << 30),
         available_bytes: Some(1 << 29),
         resident_bytes: None,

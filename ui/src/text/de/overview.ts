@@ -2,10 +2,10 @@ import type { overview as en } from '../en/overview';
 
 export const overview: typeof en = {
   machine: 'Rechner',
-  cpu: 'CPU-Last',
+  cpu: 'CPU',
   memory: 'Speicher',
   disk: 'Platte',
-  load: (load, cores) => (cores === 1 ? `${load} auf 1 Kern` : `${load} auf ${cores} Kernen`),
+  load: (load, cores) => (cores === 1 ? `Last ${load}, 1 Kern` : `Last ${load}, ${cores} Kerne`),
   ofTotal: (used, total) => `${used} von ${total}`,
   free: (free) => `${free} frei`,
   ownMemory: (memory) => `Der Room selbst belegt ${memory} Arbeitsspeicher.`,

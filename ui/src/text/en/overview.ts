@@ -2,10 +2,10 @@
 
 export const overview = {
   machine: 'Machine',
-  cpu: 'CPU load',
+  cpu: 'CPU',
   memory: 'Memory',
   disk: 'Disk',
-  load: (load: string, cores: number) => (cores === 1 ? `${load} on 1 core` : `${load} on ${cores} cores`),
+  load: (load: string, cores: number) => (cores === 1 ? `Load ${load}, 1 core` : `Load ${load}, ${cores} cores`),
   ofTotal: (used: string, total: string) => `${used} of ${total}`,
   free: (free: string) => `${free} free`,
   ownMemory: (memory: string) => `The Room itself holds ${memory} of memory.`,
