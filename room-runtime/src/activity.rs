@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use room_auth::Clock;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::record::{Action, Actor, Detail, Entry, Event, Outcome};
+pub use self::record::{Action, Actor, Detail, Entry, Event, Outcome, hides};
 use self::writer::{Done, Message, Row, Writer};
 use crate::channels::hub::{Hub, Start};
 use crate::channels::outbox::Outbox;

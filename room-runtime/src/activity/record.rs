@@ -330,11 +330,14 @@ pub struct Event {
 /// A text of somebody else's as a row may hold it: short, and without anything that could dress up
 /// as another text.
 pub(super) fn clipped(text: &str) -> String {
-    let hidden = |letter: &char| {
-        letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().filter(|letter| !hidden(letter)).take(TEXT_CHARS).collect()
+    text.chars().filter(|letter| !hides(*letter)).take(TEXT_CHARS).collect()
+}
+
+/// Whether a letter is none, or changes how others look: a log's reader and a page's see names that
+/// others chose.
+pub fn hides(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The network of an address.

@@ -16,7 +16,7 @@ use super::body::Body;
 use super::error::ApiError;
 use super::guard::{self, Guarded};
 use super::wire;
-use crate::activity::{Action, Detail};
+use crate::activity::{Action, Detail, hides};
 use crate::cloud::arrivals::{ArrivalError, Arrived, Guest};
 use crate::cloud::{Cloud, Invitation};
 use crate::sign_in::{address, cookie, presented};
@@ -178,7 +178,7 @@ fn told(error: room_auth::AuthError) -> ApiError {
 /// What the device is called: as its page says, or by its browser.
 fn device_name_of(named: Option<String>, headers: &HeaderMap) -> String {
     let plain = named.map(|name| {
-        let text: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS).collect();
+        let text: String = name.chars().filter(|c| !hides(*c)).take(NAME_CHARACTERS).collect();
         text.trim().to_owned()
     });
     if let Some(name) = plain.filter(|name| !name.is_empty()) {
