@@ -1,9 +1,16 @@
 //! The attacks that Room was built against, on the real program, in both modes.
+//!
+//! `docs/threats.md` names for each threat the tests that stand against it, and [`threats`] checks
+//! that page against the tests there are.
 
 mod browser;
 mod exhaustion;
+mod files;
 mod internet;
+mod predecessor;
+mod processes;
 mod smuggling;
+mod threats;
 
 use std::fmt;
 
@@ -15,6 +22,7 @@ use room_tests::raw::{self, Reply};
 
 use crate::cloud::INSTANCE;
 use crate::cloud::embedded::keys_are_there;
+use crate::room::Room;
 
 /// On a person's own machine, or for the whole world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +38,7 @@ pub(crate) struct Target {
     pub(crate) mode: Mode,
     pub(crate) app: TestApp,
     /// Whom a hosted one trusts.
-    _plane: ControlPlane,
+    pub(crate) plane: ControlPlane,
 }
 
 impl fmt::Display for Mode {
@@ -62,7 +70,7 @@ impl Target {
             keys_are_there(app.client()).await;
             app.act_as(plane.token(Role::Owner));
         }
-        Self { mode, app, _plane: plane }
+        Self { mode, app, plane }
     }
 
     /// As a browser writes it.
@@ -147,6 +155,34 @@ impl Target {
             bytes.extend_from_slice(&piece[..count]);
         }
         raw::replies(&bytes).remove(0)
+    }
+}
+
+/// A server with the fake programs; what its requests bear is the owner's.
+pub(crate) struct Rig {
+    pub(crate) room: Room,
+    /// Whom a hosted one trusts.
+    pub(crate) plane: ControlPlane,
+}
+
+impl Rig {
+    pub(crate) async fn start(mode: Mode) -> Self {
+        Self::with(mode, |setup| setup).await
+    }
+
+    /// With more settings.
+    pub(crate) async fn with(mode: Mode, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let plane = ControlPlane::start(INSTANCE).unwrap();
+        let setup = settings(mode, &plane);
+        // Where the test finds what the programs do.
+        let home = setup.home().text().to_owned();
+        let setup = change(setup.var("ROOM_PROVIDER_HOME", &home));
+        let mut room = Room::from(setup).await;
+        if mode == Mode::Cloud {
+            keys_are_there(room.app.client()).await;
+            room.app.act_as(plane.token(Role::Owner));
+        }
+        Self { room, plane }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 use super::{Mode, Target};
 
 /// A Room that counts failures, and takes addresses from there.
-async fn counting(client_ip: &str) -> Target {
+pub(super) async fn counting(client_ip: &str) -> Target {
     let more = |setup: room_tests::app::Setup| {
         setup.var("ROOM_CLIENT_IP", client_ip).var("ROOM_AUTH_FAILURES_PER_MINUTE", "10")
     };
@@ -18,7 +18,7 @@ async fn counting(client_ip: &str) -> Target {
 }
 
 /// A guess with these headers; its status.
-async fn guess(target: &Target, headers: &[(&str, String)]) -> u16 {
+pub(super) async fn guess(target: &Target, headers: &[(&str, String)]) -> u16 {
     let mut request = target.app.client().bearing("AAAA.BBBB.CCCC", Method::GET, "/api/status");
     for (name, value) in headers {
         request = request.header(*name, value);
@@ -33,7 +33,7 @@ async fn guess(target: &Target, headers: &[(&str, String)]) -> u16 {
 }
 
 /// Whether guesses are refused as too many at some time, with a header that changes each time.
-async fn is_limited(
+pub(super) async fn is_limited(
     target: &Target,
     headers: impl Fn(usize) -> Vec<(&'static str, String)>,
 ) -> bool {
