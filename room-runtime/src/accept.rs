@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::door::{Door, Place};
+pub use self::door::{CONNECTIONS, Door, Place};
 use crate::http::Front;
 use crate::state::Connection;
 

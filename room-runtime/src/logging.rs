@@ -156,7 +156,8 @@ impl Subscriber for Log {
         } else {
             self.level.min(LevelFilter::WARN)
         };
-        metadata.is_event() && *metadata.level() <= level
+        // A question (`tracing::enabled!`) is no event, and asks about one.
+        !metadata.is_span() && *metadata.level() <= level
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

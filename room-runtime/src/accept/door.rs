@@ -12,7 +12,7 @@ use crate::metrics::Gauge;
 use crate::state::{App, AppState};
 
 /// How many connections are open at once; more wait in the kernel.
-const CONNECTIONS: usize = 12_000;
+pub const CONNECTIONS: usize = 12_000;
 
 /// How many of them may be one address's: several pages in several browsers behind one router.
 const OF_ONE_ADDRESS: usize = 64;
