@@ -1,5 +1,5 @@
-// Draws public/screenshots/*.png, which browsers show before they install the app, from the fake Room. Run
-// after the look changes and a build; the pictures are committed.
+// Draws public/screenshots/*.png, which browsers show before they install the app and the README to its readers,
+// from the fake Room. Run after the look changes and a build; the pictures are committed.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -27,14 +27,21 @@ async function visit(options) {
   return page;
 }
 
-const wide = await visit({ viewport: { width: 1280, height: 800 } });
-await wide.waitForSelector('[data-testid=providers-card]');
-await wide.screenshot({ path: `${folder}wide.png` });
 const narrow = await visit({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
 await narrow.tap('[data-testid=needs-codex]');
 await narrow.tap('[data-testid=start]');
 await narrow.waitForSelector('[data-testid=device-code]');
 await narrow.screenshot({ path: `${folder}narrow.png` });
+const say = (body) => fetch(`${base}/fake`, { method: 'POST', body: JSON.stringify(body) });
+await say({ approve: 'codex' });
+await narrow.waitForSelector('[data-testid=login-done]');
+const account = { connected: true, account: 'an…@example.com', plan: 'Plus' };
+await say({ codexStatus: { ...account, method: 'chatgpt' }, claudeStatus: { ...account, method: 'claude.ai' } });
+const wide = await visit({ viewport: { width: 1280, height: 800 } });
+await wide.waitForSelector('[data-testid=all-fine]');
+// A line that has gone on for a while.
+await wide.waitForTimeout(60_000);
+await wide.screenshot({ path: `${folder}wide.png` });
 await browser.close();
 fake.kill();
 console.log('screenshots: 2 drawn');

@@ -71,7 +71,7 @@ export function providerScreens({ base, say, id, IN, OUT, ago }) {
         await page.goto(`${base}/providers`);
         await page.click(id('get-codex'));
         await page.waitForSelector('progress');
-        await page.waitForFunction(() => document.querySelector('progress')?.value === 40);
+        await page.waitForFunction(() => document.querySelector('progress')?.value >= 40);
       },
     },
     installed: {
