@@ -8,11 +8,19 @@ mod keys;
 mod latest;
 mod leftovers;
 mod live;
+#[cfg(all(test, feature = "install"))]
+mod orders;
 mod programs;
 mod settings;
 mod sign_out;
+mod table;
 
-use std::collections::HashMap;
+/// What the sessions and their table lock with. A test puts others in its place, which try every
+/// order.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+}
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,23 +34,21 @@ pub use self::latest::Latest;
 pub(crate) use self::live::{Handed, Live};
 pub(crate) use self::programs::Stamp;
 pub use self::settings::Settings;
+use self::table::{Refusal, Table};
 use crate::driver::{Start, drive};
 use crate::environment::find_program;
 use crate::error::SessionError;
 use crate::home;
 use crate::launcher::Launcher;
-use crate::login::{Ending, Input, Limits, Login};
+use crate::login::{Input, Limits, Login};
 use crate::pace::Message;
 use crate::provider::{Provider, Shown};
-use crate::session::{Line, SessionId, SessionView, Status, Step, Stream};
+use crate::session::{Kind, Line, SessionId, SessionView, Status, Stream};
 use crate::status::ProviderStatus;
 use crate::sweep::DirectoryMark;
 
 /// [`SessionManager::cancel`] answers by then, whatever the tree does.
 const CANCEL_LIMIT: Duration = Duration::from_secs(8);
-
-/// Finished sign-ins kept at most, the oldest go first.
-const MAX_FINISHED: usize = 32;
 
 /// Who is told what changes.
 ///
@@ -91,24 +97,15 @@ pub struct Disconnected {
     pub at: Timestamp,
 }
 
-/// One provider's place: its row, its latest sign-in, its lock for what must not overlap.
+/// One provider's place: its row, its lock for what must not overlap.
 struct Slot {
     provider: Arc<Provider>,
     /// Held while a sign-in starts or a sign-out runs.
     changing: tokio::sync::Mutex<()>,
     /// Held while the program is asked, so that askers share one answer.
     asking: tokio::sync::Mutex<()>,
-    latest: Mutex<Option<Arc<Live>>>,
-    /// The latest install.
-    install: Mutex<Option<Arc<Live>>>,
     held: Mutex<keys::Held>,
     version: Mutex<Option<programs::KnownVersion>>,
-}
-
-impl Slot {
-    fn is_installing(&self) -> bool {
-        lock(&self.install).as_ref().is_some_and(|live| live.is_active())
-    }
 }
 
 /// What all parts share.
@@ -118,7 +115,7 @@ pub(crate) struct Inner {
     mark: DirectoryMark,
     slots: Vec<Slot>,
     rows: Vec<Arc<Provider>>,
-    sessions: Mutex<HashMap<SessionId, Arc<Live>>>,
+    table: Table,
     statuses: Mutex<Vec<ProviderStatus>>,
     observer: Arc<dyn Observer>,
     /// Set when nothing of an earlier, killed server is left: only then may anything start.
@@ -154,18 +151,17 @@ impl SessionManager {
                 provider: Arc::clone(row),
                 changing: tokio::sync::Mutex::default(),
                 asking: tokio::sync::Mutex::default(),
-                latest: Mutex::default(),
-                install: Mutex::default(),
                 held: Mutex::default(),
                 version: Mutex::default(),
             })
             .collect();
+        let table = Table::new(providers.len(), settings.keep);
         Self(Arc::new(Inner {
             mark: DirectoryMark::of(&settings.data_dir),
             settings,
             slots,
             rows: providers,
-            sessions: Mutex::default(),
+            table,
             statuses: Mutex::new(statuses),
             observer,
             swept: tokio::sync::OnceCell::new(),
@@ -211,20 +207,13 @@ impl SessionManager {
         let method = input::chosen(row, &options)?;
         let _changing = slot.changing.lock().await;
         inner.clean_start().await;
-        if inner.stopping.is_cancelled() {
-            return Err(SessionError::Stopping);
-        }
-        if slot.is_installing() {
-            return Err(SessionError::Installing { name: row.name.clone() });
-        }
-        let latest = lock(&slot.latest).clone();
-        if let Some(live) = latest {
-            let view = live.login().view().clone();
-            if view.is_active() {
-                return Ok(Connected { view, reused: true });
-            }
-            // Over for the person, but its processes may still be going.
-            live.done().await;
+        let refused = |why| match why {
+            Refusal::Stopping => SessionError::Stopping,
+            Refusal::Other => SessionError::Installing { name: row.name.clone() },
+        };
+        let joined = |live: &Live| Connected { view: live.login().view().clone(), reused: true };
+        if let Some(live) = inner.table.way(index, Kind::SignIn).await.map_err(refused)? {
+            return Ok(joined(&live));
         }
         let program = inner.installed(row)?;
 
@@ -240,17 +229,21 @@ impl SessionManager {
             }
         };
         let (live, handed) = Live::new(login);
-        *lock(&slot.latest) = Some(Arc::clone(&live));
-        inner.remember(&live);
         let view = live.login().view().clone();
-        inner.observer.status(&view);
-        inner.update_status(index, |status| {
-            status.requested_at = Some(view.started_at);
-            status.session = Some(id);
-        });
-        let start = Start { provider: Arc::clone(row), method, program, plan, handed };
-        inner.tasks.spawn(drive(Arc::clone(inner), live, start));
-        Ok(Connected { view, reused: false })
+        let start = || {
+            inner.observer.status(&view);
+            inner.update_status(index, |status| {
+                status.requested_at = Some(view.started_at);
+                status.session = Some(id);
+            });
+            let with = Start { provider: Arc::clone(row), method, program, plan, handed };
+            inner.tasks.spawn(drive(Arc::clone(inner), Arc::clone(&live), with));
+        };
+        let begun = inner.table.begin(index, Kind::SignIn, &live, view.started_at, start);
+        match begun.map_err(refused)? {
+            Some(other) => Ok(joined(&other)),
+            None => Ok(Connected { view, reused: false }),
+        }
     }
 
     /// Reads a sign-in while nothing of it can change: subscribe to its observer inside, and
@@ -260,7 +253,7 @@ impl SessionManager {
         id: SessionId,
         read: impl FnOnce(&SessionView) -> R,
     ) -> Option<R> {
-        let live = lock(&self.0.sessions).get(&id).cloned()?;
+        let live = self.0.table.session(id)?;
         let login = live.login();
         Some(read(login.view()))
     }
@@ -270,10 +263,8 @@ impl SessionManager {
     /// # Errors
     /// Unknown provider.
     pub fn latest(&self, provider: &str) -> Result<Option<SessionView>, SessionError> {
-        let slot = &self.0.slots[self.0.index(provider)?];
-        let latest = lock(&slot.latest).clone();
-        let remembered = latest.filter(|live| lock(&self.0.sessions).contains_key(&live.id));
-        Ok(remembered.map(|live| live.login().view().clone()))
+        let latest = self.0.table.readable(self.0.index(provider)?, Kind::SignIn);
+        Ok(latest.map(|live| live.login().view().clone()))
     }
 
     /// Ends a sign-in and answers when its whole process tree is gone. Repeatable.
@@ -283,16 +274,7 @@ impl SessionManager {
     pub async fn cancel(&self, id: SessionId) -> Result<SessionView, SessionError> {
         let live = self.0.session(id)?;
         let row = self.0.row_of(&live);
-        live.end(Ending::Cancelled);
-        {
-            let mut login = live.login();
-            let step = login.view().step;
-            let cancellable = !matches!(step, Step::Verifying);
-            if cancellable && login.apply(Input::Ending(Ending::Cancelled), &row, Timestamp::now())
-            {
-                self.0.observer.status(login.view());
-            }
-        }
+        live.cancel(&row, Timestamp::now(), |view| self.0.observer.status(view));
         let _ = tokio::time::timeout(CANCEL_LIMIT, live.done()).await;
         let view = live.login().view().clone();
         Ok(view)
@@ -353,10 +335,8 @@ impl SessionManager {
 
     /// Ends every sign-in and every background task, and waits for them.
     pub async fn shutdown(&self) {
+        self.0.table.stop();
         self.0.stopping.cancel();
-        for live in lock(&self.0.sessions).values() {
-            live.end(Ending::Shutdown);
-        }
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -369,7 +349,7 @@ impl Inner {
     }
 
     fn session(&self, id: SessionId) -> Result<Arc<Live>, SessionError> {
-        lock(&self.sessions).get(&id).cloned().ok_or(SessionError::UnknownSession)
+        self.table.session(id).ok_or(SessionError::UnknownSession)
     }
 
     fn row_of(&self, live: &Live) -> Arc<Provider> {
@@ -462,26 +442,6 @@ impl Inner {
                 self.probe(index).await;
             }
         }
-    }
-
-    fn remember(&self, live: &Arc<Live>) {
-        let mut sessions = lock(&self.sessions);
-        let now = Timestamp::now();
-        let mut finished: Vec<(Timestamp, SessionId)> = Vec::new();
-        sessions.retain(|id, other| match other.login().view().ended_at {
-            None => true,
-            Some(ended) => {
-                let age = Duration::try_from(now.duration_since(ended)).unwrap_or_default();
-                finished.push((ended, *id));
-                age < self.settings.keep
-            }
-        });
-        finished.sort_unstable_by_key(|(ended, _)| *ended);
-        let surplus = finished.len().saturating_sub(MAX_FINISHED);
-        for (_, id) in &finished[..surplus] {
-            sessions.remove(id);
-        }
-        sessions.insert(live.id, Arc::clone(live));
     }
 
     fn update_status(&self, index: usize, change: impl FnOnce(&mut ProviderStatus)) {

@@ -4,7 +4,7 @@
 //! ([`issuer`]) and a registry of packages ([`registry`]), browsers without a screen ([`page`]), the command-line
 //! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
 //! a plain terminal ([`terminal`]) that proves the rest without Room, and crowds of light clients
-//! ([`load`]) that measure it, and a bad [line](mod@line) to put between.
+//! ([`load`]) that measure it, a [`soak`] that goes on for an hour, and a bad [line](mod@line) to put between.
 
 pub mod anthropic;
 pub mod app;
@@ -24,6 +24,7 @@ mod processes;
 pub mod proxy;
 pub mod raw;
 pub mod registry;
+pub mod soak;
 pub mod socket;
 mod standin;
 pub mod terminal;

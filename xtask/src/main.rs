@@ -1,4 +1,4 @@
-//! The commands of this repository: `cargo xtask test | ui | bench | cloud-demo`.
+//! The commands of this repository: `cargo xtask test | ui | bench | soak | cloud-demo`.
 #![expect(clippy::print_stdout, reason = "a command speaks to a terminal")]
 
 mod bench;
@@ -7,6 +7,7 @@ mod gate;
 mod layers;
 mod run;
 mod setup;
+mod soak;
 mod ui;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,15 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
+    /// Keeps a release build under load and says whether anything grew or got lost.
+    Soak {
+        /// For how long; under 30 the growth is told and not judged.
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+        /// Takes what was built last.
+        #[arg(long)]
+        built: bool,
+    },
     /// Runs a hosted Room with a control plane beside it, on this machine.
     CloudDemo {
         /// Takes stand-ins for `codex` and `claude`, which need no account.
@@ -50,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test { quick } => gate::test(quick),
         Command::Ui => ui::build(),
         Command::CloudDemo { fake } => demo::cloud(fake),
+        Command::Soak { minutes, built } => soak::soak(minutes, built),
         Command::Bench { rows, built } => bench::bench(&rows, built),
     }
 }

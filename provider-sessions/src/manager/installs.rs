@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Connected, Inner, Live, SessionManager, lock};
+use super::table::Refusal;
+use super::{Connected, Inner, Live, SessionManager};
 use crate::error::SessionError;
 use crate::install::{
     Bounds, InstallError, Integrity, Package, Place, Staging, Stop, Wanted, below_package,
@@ -16,7 +17,7 @@ use crate::install::{
 use crate::login::{Ending, Input, Limits, Login};
 use crate::process::{SpawnError, run_until};
 use crate::provider::{Archive, Provider};
-use crate::session::{SessionView, Status, Step};
+use crate::session::{Kind, SessionView, Status, Step};
 use crate::status::{PROBE_LIMIT, read_version};
 
 const MEGABYTE: u64 = 1_000_000;
@@ -48,38 +49,35 @@ impl SessionManager {
         })?;
         let _changing = slot.changing.lock().await;
         inner.clean_start().await;
-        if inner.stopping.is_cancelled() {
-            return Err(SessionError::Stopping);
-        }
-        if lock(&slot.latest).as_ref().is_some_and(|live| live.is_active()) {
-            return Err(SessionError::SigningIn { name: row.name.clone() });
-        }
-        let latest = lock(&slot.install).clone();
-        if let Some(live) = latest {
-            let view = live.login().view().clone();
-            if view.is_active() {
-                return Ok(Connected { view, reused: true });
-            }
-            // Over for the person, but it may still be tidying up.
-            live.done().await;
+        let refused = |why| match why {
+            Refusal::Stopping => SessionError::Stopping,
+            Refusal::Other => SessionError::SigningIn { name: row.name.clone() },
+        };
+        let joined = |live: &Live| Connected { view: live.login().view().clone(), reused: true };
+        if let Some(live) = inner.table.way(index, Kind::Install).await.map_err(refused)? {
+            return Ok(joined(&live));
         }
         let limits = Limits { timeout: inner.settings.install.timeout, ..inner.limits() };
         let (live, _) = Live::new(Login::install(row, started_by, limits, Timestamp::now()));
-        *lock(&slot.install) = Some(Arc::clone(&live));
-        inner.remember(&live);
         let view = live.login().view().clone();
-        inner.observer.status(&view);
-        inner.update_status(index, |status| status.install = Some(view.id));
-        let job = Job {
-            inner: Arc::clone(inner),
-            live,
-            index,
-            row: Arc::clone(row),
-            archive: archive.clone(),
-            stop: Stop::default(),
+        let start = || {
+            inner.observer.status(&view);
+            inner.update_status(index, |status| status.install = Some(view.id));
+            let job = Job {
+                inner: Arc::clone(inner),
+                live: Arc::clone(&live),
+                index,
+                row: Arc::clone(row),
+                archive: archive.clone(),
+                stop: Stop::default(),
+            };
+            inner.tasks.spawn(job.run());
         };
-        inner.tasks.spawn(job.run());
-        Ok(Connected { view, reused: false })
+        let begun = inner.table.begin(index, Kind::Install, &live, view.started_at, start);
+        match begun.map_err(refused)? {
+            Some(other) => Ok(joined(&other)),
+            None => Ok(Connected { view, reused: false }),
+        }
     }
 
     /// The provider's live install, or the last one that is still remembered.
@@ -87,10 +85,8 @@ impl SessionManager {
     /// # Errors
     /// Unknown provider.
     pub fn latest_install(&self, provider: &str) -> Result<Option<SessionView>, SessionError> {
-        let slot = &self.0.slots[self.0.index(provider)?];
-        let latest = lock(&slot.install).clone();
-        let remembered = latest.filter(|live| lock(&self.0.sessions).contains_key(&live.id));
-        Ok(remembered.map(|live| live.login().view().clone()))
+        let latest = self.0.table.readable(self.0.index(provider)?, Kind::Install);
+        Ok(latest.map(|live| live.login().view().clone()))
     }
 }
 

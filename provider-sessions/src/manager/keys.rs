@@ -12,7 +12,7 @@ use crate::home::{self, InPlaceReason, Plan};
 use crate::key::{self, HeldKey, KeyStatus, Source, Storage};
 use crate::process::run;
 use crate::provider::{Key, KeyStore, Provider, StoredKey};
-use crate::session::SessionId;
+use crate::session::{Kind, SessionId};
 use crate::status::{self, ProviderStatus};
 
 /// A program stores a key without asking anyone.
@@ -369,11 +369,10 @@ impl Inner {
     /// Nothing of the provider is on its way; to be called with `changing` held.
     async fn nothing_open(&self, index: usize) -> Result<(), SessionError> {
         self.clean_start().await;
-        if self.stopping.is_cancelled() {
+        if self.table.is_stopping() {
             return Err(SessionError::Stopping);
         }
-        let latest = lock(&self.slots[index].latest).clone();
-        match latest {
+        match self.table.latest(index, Kind::SignIn) {
             Some(live) if live.is_active() => Err(SessionError::SignInOpen),
             Some(live) => {
                 live.done().await;

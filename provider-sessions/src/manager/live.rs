@@ -1,14 +1,14 @@
 //! One sign-in with its task.
 
-use std::sync::{Arc, Mutex, MutexGuard};
-
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 
-use super::lock;
-use crate::login::{Ending, Login};
+use super::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::login::{Ending, Input, Login};
 use crate::paste::Paste;
-use crate::session::SessionId;
+use crate::provider::Provider;
+use crate::session::{SessionId, SessionView, Step};
 
 /// What a person hands to the program.
 #[derive(Debug)]
@@ -70,16 +70,34 @@ impl Live {
         asked.ok().and_then(|why| *why).unwrap_or(Ending::Shutdown)
     }
 
+    /// A person wants it to end: it is shown as ending at once, unless what it stored is there already
+    /// and only looked at.
+    pub(super) fn cancel(&self, row: &Provider, now: Timestamp, tell: impl FnOnce(&SessionView)) {
+        self.end(Ending::Cancelled);
+        let mut login = self.login();
+        let cancellable = login.view().step != Step::Verifying;
+        if cancellable && login.apply(Input::Ending(Ending::Cancelled), row, now) {
+            tell(login.view());
+        }
+    }
+
+    /// Whether a person still waits for it.
     pub(crate) fn is_active(&self) -> bool {
         self.login().view().is_active()
     }
 
+    /// Whether nothing of it runs any more.
+    pub(super) fn is_done(&self) -> bool {
+        *self.done.borrow()
+    }
+
+    /// Resolves when nothing of it runs any more.
     pub(super) async fn done(&self) {
         // The sender lives in `self`, so this only ends with the value.
         let _ = self.done.subscribe().wait_for(|done| *done).await;
     }
 
     pub(super) fn login(&self) -> MutexGuard<'_, Login> {
-        lock(&self.login)
+        self.login.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,7 @@ use crate::error::SessionError;
 use crate::home;
 use crate::login::Ending;
 use crate::process::run;
+use crate::session::Kind;
 
 /// A logout asks the vendor to revoke; without network it gives up by itself sooner than this.
 const LOGOUT_LIMIT: Duration = Duration::from_secs(30);
@@ -24,8 +25,7 @@ impl Inner {
         let row = &slot.provider;
         let _changing = slot.changing.lock().await;
         self.clean_start().await;
-        let latest = lock(&slot.latest).clone();
-        if let Some(live) = latest {
+        if let Some(live) = self.table.latest(index, Kind::SignIn) {
             live.end(Ending::Cancelled);
             live.done().await;
         }

@@ -20,9 +20,19 @@ const FRAMES_A_WRITE: usize = 64;
 /// How long a client may take nothing of what waits for it.
 pub const STUCK: Duration = Duration::from_secs(2);
 
+/// How often it is looked meanwhile whether it took something after all. Right after the kernel took
+/// no more, some of what is on its way still arrives at the client's kernel: seen soon, that begins
+/// the two seconds anew; seen at their end, it would double them.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// How long one that was told that it is too slow may take to read that. Until then the kernel
 /// holds what it did not read.
-const LAST_CHANCE: Duration = Duration::from_secs(5);
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
+
+/// What the kernel may hold for a client that listens; it counts double, for what it keeps beside the
+/// bytes. Less than for the rest of HTTP, where whole files are sent: a thousand that stop reading are
+/// the rule when a network goes down.
+const SEND_BUFFER_BYTES: usize = 24 * 1024;
 
 /// The longest rest of a frame that is still sent to one that is too slow, so that it can read the
 /// reason after it.
@@ -36,8 +46,8 @@ pub struct Connection {
     writing: VecDeque<Frame>,
     /// How much of the first of those is gone.
     written: usize,
-    /// Since when the kernel takes no more.
-    stuck_since: Option<Instant>,
+    /// Since when the kernel takes no more, and when that is looked at next.
+    stuck: Option<(Instant, Instant)>,
 }
 
 /// Why a client is not heard any more.
@@ -56,7 +66,9 @@ impl Connection {
         if !read.is_empty() {
             reader.push(read);
         }
-        Self { stream, reader, writing: VecDeque::new(), written: 0, stuck_since: None }
+        // Where that fails it is as large as that of any connection.
+        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+        Self { stream, reader, writing: VecDeque::new(), written: 0, stuck: None }
     }
 
     /// What is to be written next goes in here, when everything before it is gone.
@@ -64,9 +76,9 @@ impl Connection {
         &mut self.writing
     }
 
-    /// When the client has to have taken something.
-    pub fn stuck_at(&self) -> Option<Instant> {
-        self.stuck_since.map(|since| since + STUCK)
+    /// When [`Self::is_stuck`] is to be asked.
+    pub fn look_at(&self) -> Option<Instant> {
+        self.stuck.map(|(_, look)| look)
     }
 
     /// Hears the client.
@@ -96,7 +108,7 @@ impl Connection {
             match self.write_some(TcpStream::try_write_vectored) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stuck_since.get_or_insert_with(Instant::now);
+                    self.stuck.get_or_insert_with(|| (Instant::now(), Instant::now() + LOOK));
                     if ready!(self.stream.poll_write_ready(cx)).is_err() {
                         return Poll::Ready(Err(Lost::Gone));
                     }
@@ -107,16 +119,19 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether the client takes nothing, though its time is over. The kernel wakes us only once a
-    /// third of its room is free again; a client on a slow line may have taken less.
+    /// Whether the client has taken nothing for so long. The kernel wakes us only once a third of its
+    /// room is free again; a client on a slow line may have taken less.
     pub fn is_stuck(&mut self) -> bool {
-        if self.stuck_at().is_none_or(|at| at > Instant::now()) {
-            return false;
-        }
+        let now = Instant::now();
+        let Some((since, _)) = self.stuck.filter(|(_, look)| *look <= now) else { return false };
         let taken = self.write_some(|stream, slices| {
             rustix::io::writev(stream, slices).map_err(io::Error::from)
         });
-        taken.is_err()
+        if taken.is_ok() {
+            return false;
+        }
+        self.stuck = Some((since, now + LOOK));
+        now >= since + STUCK
     }
 
     fn write_some(
@@ -131,7 +146,7 @@ impl Connection {
             count += 1;
         }
         let taken = write(&self.stream, &slices[..count])?;
-        self.stuck_since = None;
+        self.stuck = None;
         let mut gone = self.written + taken;
         while let Some(frame) = self.writing.front()
             && gone >= frame.len()

@@ -294,7 +294,7 @@ impl Session {
         let now = Instant::now();
         let ask = self.asked.unwrap_or(self.heard) + self.patience.ask;
         let others = [self.next_expiry(), self.idle_in()].map(|left| left.map(|left| now + left));
-        let stuck = self.connection.stuck_at();
+        let stuck = self.connection.look_at();
         others.into_iter().chain([stuck]).flatten().fold(ask, Instant::min)
     }
 

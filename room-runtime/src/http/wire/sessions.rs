@@ -34,13 +34,19 @@ pub struct Session {
     started_by: String,
     active: bool,
     /// Absent where lines come by themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<Vec<Line>>,
-    /// The line being written after those, or null; absent as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_line: Option<Option<String>>,
+    #[serde(flatten)]
+    output: Option<Output>,
     /// The last line's id less how many are here.
     dropped_lines: u64,
+}
+
+/// What the program has said.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output {
+    lines: Vec<Line>,
+    /// The line being written after those, or null.
+    current_line: Option<String>,
 }
 
 fn kind_name(kind: Kind) -> &'static str {
@@ -97,8 +103,7 @@ const SOCKET_LINES_BYTES: usize = 64 * 1024;
 impl Session {
     /// With all the lines that are kept.
     pub fn whole(view: &SessionView) -> Self {
-        let lines = view.lines.iter().map(Into::into).collect();
-        Self { lines: Some(lines), ..Self::whole_but_lines(view) }
+        Self::with_lines(view, view.lines.iter().map(Into::into).collect())
     }
 
     /// With the newest lines, as many as fit one message; the others count as dropped.
@@ -113,12 +118,12 @@ impl Session {
         lines.reverse();
         let left_out = (view.lines.len() - lines.len()) as u64;
         let dropped_lines = view.dropped_lines + left_out;
-        Self { lines: Some(lines), dropped_lines, ..Self::whole_but_lines(view) }
+        Self { dropped_lines, ..Self::with_lines(view, lines) }
     }
 
-    /// With the line being written, for one that adds the others.
-    fn whole_but_lines(view: &SessionView) -> Self {
-        Self { current_line: Some(view.current_line.clone()), ..Self::without_lines(view) }
+    fn with_lines(view: &SessionView, lines: Vec<Line>) -> Self {
+        let output = Output { lines, current_line: view.current_line.clone() };
+        Self { output: Some(output), ..Self::without_lines(view) }
     }
 
     /// Without lines.
@@ -153,8 +158,7 @@ impl Session {
             notice: view.notice.as_ref().map(Into::into),
             started_by: view.started_by.clone(),
             active: view.is_active(),
-            lines: None,
-            current_line: None,
+            output: None,
             dropped_lines: view.dropped_lines,
         }
     }
@@ -186,8 +190,7 @@ impl From<LoginRow> for Session {
             notice: None,
             started_by: row.started_by,
             active: false,
-            lines: Some(Vec::new()),
-            current_line: Some(None),
+            output: Some(Output { lines: Vec::new(), current_line: None }),
             dropped_lines: 0,
         }
     }
