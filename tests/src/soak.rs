@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::app::{Setup, TestApp};
 use crate::clis::fake_clis;
@@ -111,6 +111,10 @@ struct World {
 ///
 /// When the server or the fake programs are not built, or the server ends.
 pub async fn soak(lasts: Duration, tell: impl Fn(&Sample)) -> Outcome {
+    LocalSet::new().run_until(run(lasts, tell)).await
+}
+
+async fn run(lasts: Duration, tell: impl Fn(&Sample)) -> Outcome {
     let clis = fake_clis().expect("the fake programs are built");
     let setup = Setup::new().expect("directories");
     let setup = setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "off").var("ROOM_LOG", "warn");
@@ -134,10 +138,10 @@ pub async fn soak(lasts: Duration, tell: impl Fn(&Sample)) -> Outcome {
     let world = Arc::new(Arc::into_inner(world).expect("nobody else has it").until(lasts));
 
     let mut tasks = JoinSet::new();
-    (0..PAGES).for_each(|page| drop(tasks.spawn(pages(Arc::clone(&world), page))));
-    (0..DEAF).for_each(|_| drop(tasks.spawn(deaf(Arc::clone(&world)))));
-    tasks.spawn(logins(Arc::clone(&world)));
-    tasks.spawn(requests(Arc::clone(&world)));
+    (0..PAGES).for_each(|page| drop(tasks.spawn_local(pages(Arc::clone(&world), page))));
+    (0..DEAF).for_each(|_| drop(tasks.spawn_local(deaf(Arc::clone(&world)))));
+    tasks.spawn_local(logins(Arc::clone(&world)));
+    tasks.spawn_local(requests(Arc::clone(&world)));
     let (start, mut samples) = (Instant::now(), Vec::new());
     let mut pause = tokio::time::interval(EACH_SAMPLE);
     let mut faults = Vec::new();

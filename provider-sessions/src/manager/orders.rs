@@ -139,15 +139,15 @@ impl World {
             Program::Waits => {
                 let ending = block_on(live.ending());
                 self.apply(live, Input::Ending(ending));
-                self.seen().running -= 1;
                 self.apply(live, Input::Gone);
             }
             Program::Succeeds => {
-                self.seen().running -= 1;
                 self.apply(live, Input::Exited(Exit { code: Some(0), signal: None }));
                 self.apply(live, Input::Answered(Ok(true)));
             }
         }
+        // Until its scratch home is gone too, something of it goes on.
+        self.seen().running -= 1;
         live.finish();
     }
 

@@ -90,7 +90,8 @@ impl Table {
     ) -> Result<Option<Arc<Live>>, Refusal> {
         let mut state = self.state();
         if let Some(going) = state.going(provider, kind)? {
-            return Ok(Some(going));
+            let joins = going.login().view().kind == kind;
+            return joins.then_some(Some(going)).ok_or(Refusal::Other);
         }
         *state.places[provider].of(kind).0 = Some(Arc::clone(live));
         state.forget(now, self.keep);
@@ -135,16 +136,18 @@ impl Table {
 }
 
 impl State {
-    /// The session of that kind that is not wholly over.
+    /// The session that is not wholly over: the one of that kind, or one of the other kind that is only
+    /// over for the person.
     fn going(&mut self, provider: usize, kind: Kind) -> Result<Option<Arc<Live>>, Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
         let (own, other) = self.places[provider].of(kind);
-        if other.as_ref().is_some_and(|other| other.is_active()) {
+        let other = other.as_ref().filter(|other| !other.is_done());
+        if other.is_some_and(|other| other.is_active()) {
             return Err(Refusal::Other);
         }
-        Ok(own.clone().filter(|own| !own.is_done()))
+        Ok(own.as_ref().filter(|own| !own.is_done()).or(other).cloned())
     }
 
     /// Drops those that have been over for long, and the oldest where they are many.
