@@ -160,7 +160,7 @@ async fn run(lasts: Duration, tell: impl Fn(&Sample)) -> Outcome {
     }
     tokio::time::sleep(REST).await;
     let after = world.sample(start);
-    judge(&world.counts, samples, [before, after], faults, start.elapsed())
+    judge(&world.counts, &samples, [before, after], faults, start.elapsed())
 }
 
 fn fault(ended: Result<Result<(), String>, tokio::task::JoinError>) -> Option<String> {
@@ -172,7 +172,7 @@ fn fault(ended: Result<Result<(), String>, tokio::task::JoinError>) -> Option<St
 
 fn judge(
     counts: &Counts,
-    samples: Vec<Sample>,
+    samples: &[Sample],
     at_rest: [Sample; 2],
     mut faults: Vec<String>,
     lasted: Duration,
@@ -243,7 +243,7 @@ impl World {
                 || view["verificationUrl"].is_string()
         };
         self.app.session_until(&id, shown).await;
-        if round % 5 == 0 && program == "codex" {
+        if round.is_multiple_of(5) && program == "codex" {
             self.control.approve();
             self.app.session_until(&id, |view| view["active"] == false).await;
         } else {
