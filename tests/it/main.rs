@@ -14,6 +14,7 @@ mod draining;
 mod fake_clis;
 mod hostile;
 mod http;
+mod image;
 mod installs;
 mod live;
 mod logins;

@@ -7,7 +7,7 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use crate::run::{command, has, run};
-use crate::{layers, setup, ui};
+use crate::{image, layers, setup, ui};
 
 /// How one part went.
 enum Outcome {
@@ -54,12 +54,13 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
         // twice, with other features.
         run(command(".", &["cargo", "build", "--workspace", "--all-targets"]))
     });
-    gate.part("tests", || rust_tests(clis, browser));
+    let image = !quick && gate.set_up("image", || image::build(Some(image::Profile::Debug)));
+    gate.part("tests", || rust_tests(clis, browser, image));
     gate.part("examples in docs", || {
         run(command(".", &["cargo", "test", "--workspace", "--doc", "--quiet"]))
     });
     if quick {
-        println!("left out by --quick: real command-line programs, browser");
+        println!("left out by --quick: real command-line programs, browser, image");
     }
     gate.report()
 }
@@ -84,7 +85,7 @@ fn each_library_alone() -> anyhow::Result<()> {
 }
 
 /// The whole Rust suite; what is missing is told to it, and it names the tests that did not run.
-fn rust_tests(clis: bool, browser: bool) -> anyhow::Result<()> {
+fn rust_tests(clis: bool, browser: bool, image: bool) -> anyhow::Result<()> {
     let mut tests = if has(&["cargo", "nextest", "--version"]) {
         command(".", &["cargo", "nextest", "run", "--workspace"])
     } else {
@@ -92,6 +93,7 @@ fn rust_tests(clis: bool, browser: bool) -> anyhow::Result<()> {
         command(".", &["cargo", "test", "--workspace", "--lib", "--bins", "--tests"])
     };
     tests.env("ROOM_TEST_CLIS", if clis { "1" } else { "0" });
+    tests.env("ROOM_TEST_IMAGE", if image { image::IMAGE } else { "" });
     tests.env("ROOM_TEST_BROWSER", if browser { setup::chromium()? } else { "" });
     run(tests)
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod gate;
+mod image;
 mod layers;
 mod run;
 mod setup;
@@ -46,6 +47,12 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
+    /// Builds the image from bases of its own making, runs it, and proves what is said of it.
+    Image {
+        /// Takes `target/PROFILE/room` instead of building it in the image.
+        #[arg(long, value_name = "PROFILE")]
+        built: Option<image::Profile>,
+    },
     /// Runs a hosted Room with a control plane beside it, on this machine.
     CloudDemo {
         /// Takes stand-ins for `codex` and `claude`, which need no account.
@@ -61,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Command::Ui => ui::build(),
         Command::CloudDemo { fake } => demo::cloud(fake),
         Command::Soak { minutes, built } => soak::soak(minutes, built),
+        Command::Image { built } => image::image(built),
         Command::Bench { rows, built } => bench::bench(&rows, built),
     }
 }

@@ -63,6 +63,21 @@ pub(crate) fn proxies() -> anyhow::Result<()> {
     }
 }
 
+/// What builds and runs images: as root, and without a daemon.
+pub(crate) fn containers() -> anyhow::Result<()> {
+    if !has(&["podman", "--version"])
+        || !has(&["runc", "--version"])
+        || !has(&["debootstrap", "--version"])
+    {
+        apt_install(&["podman", "runc", "debootstrap"])?;
+    }
+    let mut asked = command(".", &["podman", "info"]);
+    if asked.stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    bail!("podman cannot run here")
+}
+
 /// Installs Debian packages where this user may; elsewhere says what to install.
 fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let root = crate::run::output(command(".", &["id", "-u"])).is_ok_and(|id| id.trim() == "0");
