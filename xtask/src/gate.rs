@@ -7,7 +7,7 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use crate::run::{command, has, run};
-use crate::{image, layers, setup, ui};
+use crate::{image, layers, setup, supply, ui};
 
 /// How one part went.
 enum Outcome {
@@ -21,6 +21,7 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
     let mut gate = Gate::default();
     gate.part("format", || run(command(".", &["cargo", "fmt", "--all", "--check"])));
     gate.part("layers", layers::check);
+    gate.part("supply chain", supply::check);
     gate.part("lint", || {
         let words = ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run(command(".", &words))

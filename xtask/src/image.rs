@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 
 use crate::run::{command, output, run};
-use crate::setup;
+use crate::{sbom, setup};
 
 /// The release of Debian that the Dockerfile's own bases are of.
 const RELEASE: &str = "trixie";
@@ -22,6 +22,9 @@ const RUST: &str = "localhost/room-rust";
 
 /// What is built.
 pub(crate) const IMAGE: &str = "localhost/room";
+
+/// What it is made of.
+const MADE_OF: &str = "target/room-image.cdx.json";
 
 /// What this machine trusts: a company's proxy may stand between it and the registries. Only the
 /// build sees it.
@@ -41,6 +44,9 @@ pub(crate) fn image(built: Option<Profile>) -> anyhow::Result<()> {
     build(built)?;
     let prove = command(".", &["cargo", "test", "--package", "room-tests", "--test", "it"]);
     run(prove_with(prove))?;
+    let made_of = serde_json::to_string_pretty(&sbom::document(Some(IMAGE))?)?;
+    fs::write(MADE_OF, made_of)?;
+    println!("what it is made of: {MADE_OF}");
     report()
 }
 

@@ -1,4 +1,4 @@
-//! The commands of this repository: `cargo xtask test | ui | bench | soak | cloud-demo`.
+//! The commands of this repository; `cargo xtask help` says what each does.
 #![expect(clippy::print_stdout, reason = "a command speaks to a terminal")]
 
 mod bench;
@@ -7,8 +7,10 @@ mod gate;
 mod image;
 mod layers;
 mod run;
+mod sbom;
 mod setup;
 mod soak;
+mod supply;
 mod ui;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +55,14 @@ enum Command {
         #[arg(long, value_name = "PROFILE")]
         built: Option<image::Profile>,
     },
+    /// Checks licences, sources and doubles of all crates by `deny.toml`, without the network.
+    Supply,
+    /// Prints what an image is made of, as `CycloneDX`.
+    Sbom {
+        /// The image whose Debian packages are listed too; none is Room and its programs alone.
+        #[arg(long)]
+        image: Option<String>,
+    },
     /// Runs a hosted Room with a control plane beside it, on this machine.
     CloudDemo {
         /// Takes stand-ins for `codex` and `claude`, which need no account.
@@ -69,6 +79,8 @@ fn main() -> anyhow::Result<()> {
         Command::CloudDemo { fake } => demo::cloud(fake),
         Command::Soak { minutes, built } => soak::soak(minutes, built),
         Command::Image { built } => image::image(built),
+        Command::Supply => supply::check(),
+        Command::Sbom { image } => sbom::print(image.as_deref()),
         Command::Bench { rows, built } => bench::bench(&rows, built),
     }
 }
