@@ -180,6 +180,26 @@ await suite({
     await session.send('Emulation.setSafeAreaInsetsOverride', { insets: {} });
   },
 
+  async 'with a keyboard over half of the screen, the field and its button stay in sight'() {
+    const hidden = () =>
+      page.evaluate(() =>
+        ['paste-input', 'paste-submit'].filter((name) => {
+          const node = document.querySelector(`[data-testid=${name}]`);
+          const box = node.getBoundingClientRect();
+          const top = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+          return box.top < 0 || box.bottom > innerHeight || !node.contains(top);
+        }),
+      );
+    await visit(page, '/providers/claude/connect');
+    await page.tap(id('paste-input'));
+    await page.setViewportSize({ width: 390, height: 844 - 340 });
+    await until('both are in sight', async () => (await hidden()).length === 0, 3_000);
+    await page.evaluate(() => scrollTo(0, 0));
+    assert.notDeepEqual(await hidden(), [], 'control: what is out of sight is found');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.focus('h1');
+  },
+
   async 'nothing moves for those who want no motion'() {
     await visit(page, '/providers/codex/connect');
     assert.equal(await page.evaluate(() => document.getAnimations().filter((one) => one.playState === 'running').length), 0);

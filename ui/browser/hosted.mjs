@@ -105,6 +105,12 @@ try {
   await phone.waitForSelector(id('pair-added'), { timeout: 5_000 });
   assert.ok(Date.now() - scanned < 10_000, `both know of each other, not after ${Date.now() - scanned} ms`);
   await shot(phone, 'added');
+  // From a desk to a phone it is one tap and one scan, wherever one is; on a phone itself there is no such tap.
+  assert.ok(!(await phone.isVisible(id('on-my-phone'))));
+  await desk.click(id('on-my-phone'));
+  await desk.waitForSelector(id('qr'), { timeout: 5_000 });
+  assert.match(await scan(desk), new RegExp(`^${new URL(LINK).origin}/#pair=`, 'u'));
+  await shot(desk, 'on-my-phone');
 
   await phone.click(id('tab-overview'));
   await phone.click(id('needs-codex'));

@@ -8,7 +8,7 @@ import { w as copyWords } from '../text/copy';
 import { w } from '../text/people';
 import { copyText } from './clipboard';
 import { CodeButton, QrCode } from './code';
-import { useRoom } from './context';
+import { pairWanted, useRoom } from './context';
 import { CopyButton } from './copy';
 import { ErrorNote, Mark, useNow } from './parts';
 
@@ -18,6 +18,11 @@ export function AddDevice({ state }: { state: State }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const stage = pairing === null ? 'none' : pairing.added === null ? pairing.code : 'added';
   const before = useRef(stage);
+  const wanted = pairWanted.value;
+  useEffect(() => {
+    pairWanted.value = false;
+    if (wanted && state.pairing.peek()?.added !== null) void state.pair();
+  }, [wanted]);
   // What had the focus is gone with the stage before.
   useEffect(() => {
     if (before.current !== stage) heading.current?.focus({ preventScroll: true });

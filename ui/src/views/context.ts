@@ -13,6 +13,9 @@ export function provideRoom(room: Room): void {
 /** What a browser gave to install the page with; null where it gave nothing, or it is used. */
 export const installer = signal<Event | null>(null);
 
+/** Someone asked for a code for their phone, from wherever they were. */
+export const pairWanted = signal(false);
+
 export function useRoom(): Room {
   if (current === null) throw new Error('a view is drawn before its Room is there');
   return current;

@@ -1,5 +1,6 @@
-// The styles of every page but the first; loaded with whichever of them comes first.
+// The styles of every page but the first, and what fields need; loaded with whichever of them comes first.
 
+import './field-in-view';
 import styles from '../styles/late.css?inline';
 import { sheet } from './sheet';
 

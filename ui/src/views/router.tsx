@@ -77,11 +77,12 @@ interface LinkProps {
   class?: string;
   'aria-current'?: 'page' | undefined;
   'data-testid'?: string;
+  onGo?: () => void;
   children: ComponentChildren;
 }
 
 /** A link within the dashboard; with a modifier key it is the browser's. */
-export function Link({ to, children, ...rest }: LinkProps) {
+export function Link({ to, children, onGo, ...rest }: LinkProps) {
   return (
     <a
       {...rest}
@@ -89,6 +90,7 @@ export function Link({ to, children, ...rest }: LinkProps) {
       onClick={(event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0) return;
         event.preventDefault();
+        onGo?.();
         go(to);
       }}
     >

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LinkPhase } from '../api/socket';
 import { WAKING_MS } from '../state/room';
 import { clockTime, span, t } from '../text';
-import { useRoom } from './context';
+import { pairWanted, useRoom } from './context';
 import { lazy } from './lazy';
 import { Icon, Mark, useNow, type Tone } from './parts';
 import { Link, parse, path } from './router';
@@ -68,6 +68,11 @@ export function TopBar() {
       <span class="name" data-testid="room-name">
         {name}
       </span>
+      {room.auth.cloud() && !room.auth.apart() && room.auth.phase.value === 'signed_in' && (
+        <Link to="/access" class="quiet on-phone" data-testid="on-my-phone" onGo={() => (pairWanted.value = true)}>
+          {t.onMyPhone}
+        </Link>
+      )}
       {room.auth.phase.value !== 'asking' && <LinkChip />}
     </header>
   );

@@ -5,6 +5,7 @@ export const core: typeof en = {
   starting: 'Ihr Room wird geöffnet…',
   waking: 'Ihr Room wird geweckt…',
   skip: 'Zum Inhalt springen',
+  onMyPhone: 'Auf meinem Telefon öffnen',
   sections: 'Bereiche',
   tabs: { overview: 'Übersicht', providers: 'Anbieter', access: 'Zugang', activity: 'Verlauf', settings: 'Optionen' },
   link: {

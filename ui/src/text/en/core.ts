@@ -5,6 +5,7 @@ export const core = {
   starting: 'Opening your Room…',
   waking: 'Waking your Room…',
   skip: 'Skip to content',
+  onMyPhone: 'Open on my phone',
   sections: 'Sections',
   tabs: { overview: 'Overview', providers: 'Providers', access: 'Access', activity: 'Activity', settings: 'Settings' },
   link: {
