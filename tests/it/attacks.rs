@@ -7,6 +7,7 @@ mod browser;
 mod exhaustion;
 mod files;
 mod internet;
+mod kills;
 mod predecessor;
 mod processes;
 mod smuggling;

@@ -11,6 +11,7 @@ mod demo;
 mod deploy;
 mod door;
 mod draining;
+mod drills;
 mod fake_clis;
 mod hostile;
 mod http;
