@@ -1,6 +1,8 @@
 //! One client on a socket: reads what it says, writes what waits for it, and lets go of it when it
 //! is silent, too slow, too loud or signed out.
 
+mod subscriptions;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,7 +19,7 @@ use super::frames::{Frame, Incoming};
 use super::hub::Start;
 use super::outbox::{Next, Outbox};
 use super::protocol::{Answer, Close, Said};
-use super::{Channel, has_session, join};
+use super::{Channel, join};
 use crate::http::wire::time;
 use crate::metrics::{Counted, SocketState};
 use crate::sign_in::ends::{End, News, Watch};
@@ -41,9 +43,6 @@ const BATCHES: usize = 4;
 /// Messages a second, and at once.
 const MESSAGES_A_SECOND: f64 = 30.0;
 const MESSAGES_AT_ONCE: f64 = 60.0;
-
-/// Channels a socket may hear.
-const CHANNELS: usize = 64;
 
 /// How long before the end of a sign-in the client is told.
 const WARNING: Duration = Duration::from_mins(1);
@@ -366,64 +365,6 @@ impl Session {
         Ok(None)
     }
 
-    fn subscribe(&mut self, names: Vec<String>, after: &HashMap<String, u64>) {
-        let mut wanted = Vec::new();
-        let (mut channels, mut denied) = (Vec::new(), Vec::new());
-        for name in names {
-            let channel = Channel::parse(&name, &self.caller);
-            let room = self.channels.len() + wanted.len() < CHANNELS;
-            match channel {
-                Some(channel) if wanted.iter().any(|(other, _)| *other == channel) => {}
-                Some(channel) if self.channels.contains(&channel) || room => {
-                    wanted.push((channel, after.get(&name).copied()));
-                }
-                // Long names are not repeated: nobody asked for them in good faith.
-                _ => denied.push(name.chars().take(100).collect()),
-            }
-        }
-        // The answer first, then what each channel has to tell; both under the client's eyes in
-        // that order.
-        let mut joins = Vec::new();
-        for (channel, position) in wanted {
-            let start = position.map_or(Start::Fresh, Start::After);
-            if self.exists(channel) {
-                channels.push(channel.name());
-                joins.push((channel, start));
-            } else {
-                denied.push(channel.name());
-            }
-        }
-        self.say(&Answer::Subscribed { channels, denied });
-        for (channel, start) in joins {
-            let heard = self.channels.contains(&channel);
-            if join(&self.app, channel, &self.outbox, start) && !heard {
-                self.channels.push(channel);
-            }
-        }
-    }
-
-    fn exists(&self, channel: Channel) -> bool {
-        match channel {
-            Channel::Providers(_) | Channel::Activity => true,
-            Channel::Access => self.app.cloud.is_some(),
-            Channel::Login(id) | Channel::Install(id) => has_session(&self.app, channel, id),
-        }
-    }
-
-    fn unsubscribe(&mut self, names: Vec<String>) {
-        let mut channels = Vec::new();
-        for name in names {
-            let Some(channel) = Channel::parse(&name, &self.caller) else { continue };
-            let Some(at) = self.channels.iter().position(|heard| *heard == channel) else {
-                continue;
-            };
-            self.channels.swap_remove(at);
-            self.leave(channel);
-            channels.push(name);
-        }
-        self.say(&Answer::Unsubscribed { channels });
-    }
-
     /// A new bearer: of the same person, or the socket is over.
     async fn reauth(&mut self, token: &str) -> Result<Watch, Close> {
         let caller = self.app.sign_in.by_text(&self.app, token).await;
@@ -441,40 +382,6 @@ impl Session {
         let caller = self.app.sign_in.again(&self.app, &self.caller).ok_or(Close::SignInAgain)?;
         self.stand_as(caller);
         Ok(())
-    }
-
-    /// Goes on as this caller. Channels they may not hear any more are left, and one that looks
-    /// different to them now is joined anew.
-    fn stand_as(&mut self, caller: Arc<Caller>) {
-        let another = caller.standing != self.caller.standing;
-        (self.caller, self.warned) = (caller, false);
-        if !another {
-            return;
-        }
-        let mut left = Vec::new();
-        for channel in std::mem::take(&mut self.channels) {
-            let name = channel.name();
-            match Channel::parse(&name, &self.caller) {
-                Some(same) if same == channel => self.channels.push(channel),
-                other => {
-                    self.leave(channel);
-                    match other {
-                        Some(other) if join(&self.app, other, &self.outbox, Start::Fresh) => {
-                            self.channels.push(other);
-                        }
-                        _ => left.push(name),
-                    }
-                }
-            }
-        }
-        if !left.is_empty() {
-            self.say(&Answer::Unsubscribed { channels: left });
-        }
-    }
-
-    fn leave(&self, channel: Channel) {
-        self.app.hub.leave(channel, &self.outbox);
-        self.outbox.forget(channel);
     }
 
     /// How long a hidden page may still keep its socket: a hosted machine sleeps without any.
