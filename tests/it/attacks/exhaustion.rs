@@ -203,7 +203,11 @@ async fn ten_thousand_connections_keep_nobody_out_and_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_upgrades_is_refused_and_comes_back() {
     for mode in MODES {
-        let on = |setup: room_tests::app::Setup| setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "10");
+        let on = |setup: room_tests::app::Setup| {
+            let setup = setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "10");
+            // Where all come through one proxy, the number of its connections says nothing.
+            if mode == Mode::Cloud { setup.var("ROOM_CLIENT_IP", "fly") } else { setup }
+        };
         let target = Target::with(mode, on).await;
         let before = Vitals::of(target.app.pid());
         let owner = Owner::asks(&target);
@@ -354,4 +358,48 @@ async fn heads_larger_than_any_client_sends_are_refused() {
         }
         target.is_well();
     }
+}
+
+/// A connection from an address of this machine.
+async fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Where clients come straight to a hosted Room, one of them has so many connections, and the
+/// others have theirs. Behind a proxy and on a person's own machine all come from one address.
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_others_have_theirs() {
+    const OF_ONE: usize = 64;
+    let on = |setup: room_tests::app::Setup| setup.var("ROOM_AUTH_FAILURES_PER_MINUTE", "10");
+    let target = Target::with(Mode::Cloud, on).await;
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", target.host());
+    let ask = async |stream: &mut TcpStream| {
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = vec![0; 4096];
+        let count = stream.read(&mut answer).await.unwrap_or(0);
+        raw::status(&String::from_utf8_lossy(&answer[..count]))
+    };
+    let (mut served, mut refused) = (Vec::new(), 0);
+    for _ in 0..OF_ONE + 20 {
+        let mut stream = connect_from("127.0.0.7", address(&target)).await;
+        match ask(&mut stream).await {
+            0 => refused += 1,
+            // Health checks have a limit of their own.
+            200 | 429 => served.push(stream),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((served.len(), refused), (OF_ONE, 20));
+    let mut other = connect_from("127.0.0.8", address(&target)).await;
+    assert!(matches!(ask(&mut other).await, 200 | 429), "others are served");
+    target.is_well();
+    // What is closed makes room.
+    drop(served);
+    room_tests::eventually_async("a place for it", SOON, async || {
+        let mut again = connect_from("127.0.0.7", address(&target)).await;
+        matches!(ask(&mut again).await, 200 | 429).then_some(())
+    })
+    .await;
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// How many rows each part of the page has: a threat is not lost by an edit.
-const ROWS: [usize; 4] = [11, 15, 17, 19];
+const ROWS: [usize; 4] = [11, 16, 17, 19];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
