@@ -290,6 +290,7 @@ impl<'a> Drive<'a> {
         let events = self.scanner.finish();
         self.take(events).await;
         self.tell_all();
+        self.inner.count_orphans(self.terminal.orphans());
         drop(self.terminal);
         self.inner.sweep(self.live.id).await;
     }

@@ -139,6 +139,8 @@ struct State {
     exit: Option<Exit>,
     output: Option<(String, String)>,
     gone: bool,
+    /// Processes that the launcher should have ended and did not.
+    orphans: usize,
 }
 
 /// A launcher whose program runs. Dropped, it is told to end the tree, and the task that reaps it
@@ -194,6 +196,11 @@ impl Supervised {
         self.stop.token().cancel();
     }
 
+    /// How many processes were left by a launcher that did not end its tree, and were ended for it.
+    pub(crate) fn orphans(&self) -> usize {
+        self.state.borrow().orphans
+    }
+
     fn output(&self) -> (String, String) {
         self.state.borrow().output.clone().unwrap_or_default()
     }
@@ -233,13 +240,13 @@ async fn supervise(
     }
     // From here on the launcher has lost the server, if it is there at all.
     let Supervisor { child, started, state, .. } = supervisor;
-    let _ = tokio::task::spawn_blocking(move || reap(child, marker)).await;
+    let orphans = tokio::task::spawn_blocking(move || reap(child, marker)).await.unwrap_or(0);
     if let Some(started) = started {
         let _ = started.send(Err(SpawnError::LauncherSilent));
     }
     state.send_modify(|state| {
         state.exit.get_or_insert_default();
-        state.gone = true;
+        (state.gone, state.orphans) = (true, orphans);
     });
 }
 
@@ -339,8 +346,10 @@ impl Supervisor {
     }
 }
 
-/// Waits for the launcher's end, and does its work when it could not: blocking.
-fn reap(mut child: Child, marker: Marker) {
+/// Waits for the launcher's end, and does its work when it could not: blocking. Says how many
+/// processes it had to end.
+fn reap(mut child: Child, marker: Marker) -> usize {
+    let mut orphans = 0;
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -352,6 +361,7 @@ fn reap(mut child: Child, marker: Marker) {
         });
         if ended.and_then(|status| status.exit_status()) != Some(0) {
             let swept = crate::sweep::sweep_after(marker, pid);
+            orphans = swept.killed;
             tracing::warn!(
                 killed = swept.killed,
                 left = swept.left,
@@ -362,4 +372,5 @@ fn reap(mut child: Child, marker: Marker) {
     #[cfg(not(target_os = "linux"))]
     drop(marker);
     let _ = child.wait();
+    orphans
 }

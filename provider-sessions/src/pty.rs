@@ -130,4 +130,10 @@ impl Terminal {
     pub async fn gone(&self) {
         self.supervised.gone().await;
     }
+
+    /// How many processes had to be ended because the launcher was killed; known once
+    /// [`gone`](Self::gone) has returned.
+    pub fn orphans(&self) -> usize {
+        self.supervised.orphans()
+    }
 }

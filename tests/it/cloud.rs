@@ -4,7 +4,7 @@ mod corpus;
 pub(crate) mod embedded;
 mod endings;
 mod keys;
-mod legacy;
+pub(crate) mod legacy;
 mod pairing;
 mod roles;
 mod sockets;

@@ -1,5 +1,6 @@
 //! What whoever runs a Room does with it, and what it tells them.
 
+mod alerts;
 mod backup;
 mod disk;
 mod doctor;

@@ -1,5 +1,7 @@
 //! Reads the numbers of a Room under test, strictly: what Prometheus would take amiss is a panic.
 
+pub mod alerts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;

@@ -16,9 +16,14 @@ impl Inner {
         if let Ok(swept) = swept
             && swept.killed > 0
         {
-            self.orphans.fetch_add(swept.killed as u64, Ordering::Relaxed);
+            self.count_orphans(swept.killed);
             tracing::warn!(session = %id, killed = swept.killed, "processes outlived their login");
         }
+    }
+
+    /// So many processes outlived their sign-in or their server, and were ended.
+    pub(crate) fn count_orphans(&self, killed: usize) {
+        self.orphans.fetch_add(killed as u64, Ordering::Relaxed);
     }
 
     /// Once: ends what an earlier, killed server of this data directory left behind.
@@ -55,7 +60,7 @@ impl Inner {
         if let Ok(swept) = swept.await
             && swept.killed > 0
         {
-            self.orphans.fetch_add(swept.killed as u64, Ordering::Relaxed);
+            self.count_orphans(swept.killed);
             tracing::warn!(killed = swept.killed, "ended processes of a killed server");
         }
     }

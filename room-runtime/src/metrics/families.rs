@@ -46,6 +46,7 @@ macro_rules! families {
 families! {
     BUILD = Gauge "room_build_info" "Always 1; which Room this is.";
     REQUESTS = Counter "room_http_requests_total" "Requests answered.";
+    ERRORS = Counter "room_http_errors_total" "Requests answered with a 5xx, readiness left out.";
     REQUEST_SECONDS = Histogram "room_http_seconds" "Time from a request's head to its answer's.";
     CONNECTIONS = Gauge "room_connections" "Open TCP connections, sockets among them.";
     SOCKETS = Gauge "room_ws_connections" "WebSockets.";
@@ -65,7 +66,8 @@ families! {
     KEY_AGE = Gauge "room_jwks_age_seconds" "Time since an issuer last confirmed its keys; missing if it never did.";
     KEY_STATE = Gauge "room_jwks_state" "1 for the state an issuer's keys are in.";
     LEGACY = Counter "room_legacy_secret_uses_total" "Callers let in by the legacy issuer's shared secret.";
-    FAILING = Gauge "room_check_failing" "1 while a check of readiness fails.";
+    FAILING = Gauge "room_check_failing" "1 while a check fails without which nothing new can begin.";
+    DEGRADED = Gauge "room_check_degraded" "1 while something is wrong that does not keep it from serving.";
     PROCESSES = Gauge "room_processes" "Processes below this one.";
     DISK = Gauge "room_disk_bytes" "Size of the disk under the data directory.";
     DISK_FREE = Gauge "room_disk_free_bytes" "What may still be written there.";

@@ -8,11 +8,12 @@ use super::families as all;
 use super::process::{self, Process};
 use super::sessions::{KINDS, OUTCOMES};
 use super::text::{Text, seconds};
+use crate::http::Checks;
 use crate::state::App;
 use crate::{http, limits, machine, store};
 
 /// Everything there is to say now. Reads files of the system: call it where blocking is allowed.
-pub fn render(app: &App, failing: &[(&'static str, bool)]) -> String {
+pub fn render(app: &App, checks: &Checks) -> String {
     let mut text = Text::default();
     let build =
         [("version", crate::VERSION), ("build", http::build()), ("mode", app.config.mode())];
@@ -23,9 +24,11 @@ pub fn render(app: &App, failing: &[(&'static str, bool)]) -> String {
     access(&mut text, app);
     sessions(&mut text, app);
     keys(&mut text, app);
-    text.family(&all::FAILING);
-    for (check, fails) in failing {
-        text.sample(&all::FAILING, &[("check", check)], u8::from(*fails));
+    for (family, named) in [(&all::FAILING, &checks.failed), (&all::DEGRADED, &checks.degraded)] {
+        text.family(family);
+        for check in Checks::NAMES {
+            text.sample(family, &[("check", check)], u8::from(named.contains(&check)));
+        }
     }
     storage(&mut text, app);
     process(&mut text, app);
@@ -41,6 +44,8 @@ fn requests(text: &mut Text, app: &App) {
             text.sample(&all::REQUESTS, &labels, count);
         }
     }
+    // A series of its own: one that is not there before the first fault has no step up to be seen.
+    text.single(&all::ERRORS, requests.errors());
     text.family(&all::REQUEST_SECONDS);
     for (route, _, histogram) in requests.read() {
         text.histogram(&all::REQUEST_SECONDS, &[("route", route)], histogram);

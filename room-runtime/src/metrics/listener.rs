@@ -101,9 +101,9 @@ async fn answer(app: &AppState, request: &Request<Incoming>) -> Response<String>
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return refused(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let failing = checks(app).await.all();
+    let checks = checks(app).await;
     let reading = app.clone();
-    let text = tokio::task::spawn_blocking(move || super::render(&reading, &failing)).await;
+    let text = tokio::task::spawn_blocking(move || super::render(&reading, &checks)).await;
     let Ok(text) = text else { return refused(StatusCode::INTERNAL_SERVER_ERROR) };
     let mut response = Response::new(text);
     let headers = response.headers_mut();

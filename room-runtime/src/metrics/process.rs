@@ -79,27 +79,47 @@ pub(super) fn below() -> Option<u64> {
 /// a bound of its own, else the machine's.
 pub(super) fn memory() -> (Option<u64>, Option<u64>) {
     let machine = machine::resources();
-    let group = own_group();
-    let text = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup{group}{name}")).ok();
-    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
-    let within = |limit: &u64| machine.memory_bytes.is_none_or(|all| *limit < all);
-    match number("memory.max").filter(within).zip(number("memory.current")) {
-        Some((limit, used)) => {
-            // What only caches files is given back when it is needed.
-            let stat = text("memory.stat").unwrap_or_default();
-            let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
-            let cached = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
-            (Some(limit), Some(limit.saturating_sub(used.saturating_sub(cached))))
+    match own_group() {
+        Some((limit, used)) if machine.memory_bytes.is_none_or(|all| limit < all) => {
+            (Some(limit), Some(limit.saturating_sub(used)))
         }
-        None => (machine.memory_bytes, machine.available_bytes),
+        _ => (machine.memory_bytes, machine.available_bytes),
     }
 }
+/// Where control groups are and what their files are called (`cgroups(7)`), by version.
+const GROUPS: [(&str, &str, [&str; 2], &str); 2] = [
+    ("0::", "/sys/fs/cgroup", ["memory.max", "memory.current"], "inactive_file "),
+    (
+        "memory:",
+        "/sys/fs/cgroup/memory",
+        ["memory.limit_in_bytes", "memory.usage_in_bytes"],
+        "total_inactive_file ",
+    ),
+];
 
-/// Our control group below the mount of all (`cgroups(7)`, version 2), with a slash at its end.
-fn own_group() -> String {
+/// The bound of our control group, and what its processes use of it; without what only caches
+/// files, which is given back when it is needed.
+fn own_group() -> Option<(u64, u64)> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    format!("{}/", own.trim_end_matches('/'))
+    for (name, mount, [limit, used], cached) in GROUPS {
+        let own = groups.lines().find_map(|line| {
+            let named = line.strip_prefix(name);
+            named.or_else(|| line.split_once(':').and_then(|(_, rest)| rest.strip_prefix(name)))
+        });
+        // A container sees its own group as the root of all.
+        for folder in [own.unwrap_or("/"), "/"] {
+            let folder = format!("{mount}{}", folder.trim_end_matches('/'));
+            let text = |file: &str| fs::read_to_string(format!("{folder}/{file}")).ok();
+            let number = |file: &str| text(file)?.trim().parse::<u64>().ok();
+            if let Some((limit, used)) = number(limit).zip(number(used)) {
+                let stat = text("memory.stat").unwrap_or_default();
+                let cached = stat.lines().find_map(|line| line.strip_prefix(cached));
+                let cached = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
+                return Some((limit, used.saturating_sub(cached)));
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]

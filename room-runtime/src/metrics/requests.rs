@@ -56,6 +56,9 @@ const STATUSES: [(u16, &str); 25] = [
 
 const OTHER: &str = "other";
 
+/// The route that says with a 503 that all is as it should be told.
+const READINESS: &str = "/readyz";
+
 /// The counts of every request, by the number its route has.
 #[derive(Debug)]
 pub struct Requests {
@@ -88,6 +91,15 @@ impl Requests {
         route.seconds.took(took);
     }
 
+    /// How many were answered with a fault of ours; that readiness says no is none.
+    pub(super) fn errors(&self) -> u64 {
+        let routes = self.routes.iter().filter(|route| route.name != READINESS);
+        let counts = routes.flat_map(|route| route.counts.iter());
+        let errors = counts
+            .flat_map(|counts| STATUSES.iter().zip(counts).filter(|((code, _), _)| *code >= 500));
+        errors.map(|(_, count)| count.count()).sum()
+    }
+
     /// Each route with a name for what was counted, method, status and count, and the times;
     /// without those nobody asked for.
     pub(super) fn read(
@@ -118,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_not_on_a_list_is_counted_as_other() {
         assert!(STATUSES.is_sorted());
-        let requests = Requests::new(["/a", "/b"]);
+        let requests = Requests::new(["/a", "/b", READINESS]);
         let answered = |method: &str, status: u16| {
             let method = super::method(&Method::from_bytes(method.as_bytes()).unwrap());
             let status = StatusCode::from_u16(status).unwrap();
@@ -127,8 +139,17 @@ mod tests {
         answered("GET", 200);
         answered("GET", 200);
         answered("BREW", 418);
-        requests.answered(2, 0, StatusCode::OK, Duration::ZERO);
+        requests.answered(3, 0, StatusCode::OK, Duration::ZERO);
+        assert_eq!(requests.errors(), 0);
+        requests.answered(0, 0, StatusCode::INTERNAL_SERVER_ERROR, Duration::ZERO);
+        requests.answered(2, 0, StatusCode::SERVICE_UNAVAILABLE, Duration::ZERO);
+        assert_eq!(requests.errors(), 1);
         let rows: Vec<_> = requests.read().map(|(route, rows, _)| (route, rows)).collect();
-        assert_eq!(rows, [("/b", vec![("GET", "200", 2), ("other", "other", 1)])]);
+        let expected = [
+            ("/a", vec![("GET", "500", 1)]),
+            ("/b", vec![("GET", "200", 2), ("other", "other", 1)]),
+            (READINESS, vec![("GET", "503", 1)]),
+        ];
+        assert_eq!(rows, expected);
     }
 }

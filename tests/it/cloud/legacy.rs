@@ -19,7 +19,7 @@ const SECRET: &str = "a-secret-of-this-instance-alone-0123456789";
 const OLD_SECRET: &str = "the-secret-before-it-was-rolled-0123456789";
 
 /// A token as that control plane makes it: no `iat`, no `jti`, role `user`.
-fn token(change: &Value) -> String {
+pub(crate) fn token(change: &Value) -> String {
     signed_with(SECRET, change)
 }
 
@@ -48,7 +48,7 @@ fn signed_with(secret: &str, change: &Value) -> String {
     format!("{signed}.{signature}")
 }
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     let setup = Setup::new().unwrap().cloud().var("ROOM_INSTANCE_ID", INSTANCE);
     setup.var("ROOM_JWT_SECRET", &format!("{SECRET},{OLD_SECRET}"))
 }

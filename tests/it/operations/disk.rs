@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::room::{Room, id};
 
 /// A Room whose data directory can be a disk of its own.
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     let setup = Setup::new().unwrap().var("ROOM_METRICS_BIND", "127.0.0.1:0");
     fs::DirBuilder::new().mode(0o700).create(setup.data()).unwrap();
     setup
