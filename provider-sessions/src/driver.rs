@@ -250,6 +250,7 @@ impl<'a> Drive<'a> {
         self.tell_all();
         // The launcher ends what the program left behind; nobody waits longer than it may take.
         let _ = tokio::time::timeout(GONE, self.terminal.gone()).await;
+        self.inner.count_orphans(self.terminal.orphans());
         exit.map(|exit| (exit, self.token))
     }
 

@@ -248,7 +248,7 @@ async fn pages_that_do_not_read_are_told() {
 #[tokio::test]
 async fn processes_that_were_left_behind_are_told() {
     let room = Room::with(|setup| setup.var("ROOM_METRICS_BIND", "127.0.0.1:0")).await;
-    room.control.play("codex", &Scenario::BareGrandchildren);
+    room.control.play("codex", &Scenario::Grandchildren);
     let session = room.codex_code().await;
     let mut watch = Watch::default();
     watch.read(&room.app).await;

@@ -2,9 +2,16 @@
 //! should be and nowhere else.
 
 use reqwest::{Method, StatusCode};
-use room_tests::app::{Setup, TestApp};
+use room_runtime::metrics::families;
+use room_tests::app::{SOON, Setup, TestApp};
+use room_tests::clis::fake_clis;
+use room_tests::eventually_async;
+use room_tests::issuer::ControlPlane;
+use room_tests::metrics::alerts::rules;
 use room_tests::metrics::{self, Samples};
 use room_tests::socket::refused;
+
+use crate::cloud::{INSTANCE, legacy};
 
 /// By how much a number may differ that is a count.
 const EXACT: f64 = 1e-9;
@@ -75,6 +82,72 @@ async fn the_public_port_knows_nothing_of_it() {
     // A page whose name leads here.
     let rebound = client.get(there("/metrics")).header("host", "evil.example:9091");
     assert_eq!(rebound.send().await.unwrap().status(), StatusCode::MISDIRECTED_REQUEST);
+}
+
+/// The series in the table of `docs/operations.md`.
+fn documented() -> Vec<&'static str> {
+    let text = include_str!("../../../docs/operations.md");
+    let (_, table) = text.split_once("| series | labels |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap()).collect()
+}
+
+#[test]
+fn every_series_is_documented_and_no_other() {
+    let known: Vec<_> = families::ALL.iter().map(|family| family.name).collect();
+    assert_eq!(documented(), known);
+    let alerts = include_str!("../../../docs/operations.md").split_once("## Alerts").unwrap().1;
+    for rule in rules(include_str!("../../../docs/alerts.yml")) {
+        assert!(alerts.contains(&format!("`{}`", rule.name)), "{}", rule.name);
+    }
+}
+
+#[tokio::test]
+async fn every_series_is_there_once_something_happened() {
+    let plane = ControlPlane::start(INSTANCE).unwrap();
+    let setup = legacy::setup().env(plane.settings()).var("ROOM_ALLOW_LEGACY_HMAC", "1");
+    let clis = fake_clis().unwrap();
+    let app = measured(setup.search(&format!("{}:/usr/bin:/bin", clis.path().display()))).await;
+    eventually_async("the programs were asked", SOON, async || {
+        let now = Samples::of(&app).await;
+        let missing = families::ALL.iter().filter(|family| !now.kinds().contains_key(family.name));
+        assert_eq!(missing.map(|family| family.name).collect::<Vec<_>>(), Vec::<&str>::new());
+        let connected = now.has("room_provider_connected", &[("provider", "codex")]);
+        let keys = now.has("room_jwks_age_seconds", &[]);
+        (connected && keys).then_some(())
+    })
+    .await;
+    let now = Samples::of(&app).await;
+    for family in families::ALL {
+        assert_eq!(now.kinds()[family.name], family.kind.as_str());
+        let name = match family.kind {
+            families::Kind::Histogram => format!("{}_count", family.name),
+            families::Kind::Counter | families::Kind::Gauge => family.name.to_owned(),
+        };
+        // The last reading is the first request that is counted elsewhere than here.
+        let anyone = family.name.starts_with("room_http") || now.has(&name, &[]);
+        assert!(anyone, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_build_is_named_alike_everywhere() {
+    let app = measured(Setup::new().unwrap()).await;
+    let output = app.command(&["--version"]).unwrap().output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let version = said.trim().strip_prefix("room ").unwrap();
+    let now = Samples::of(&app).await;
+    assert!(now.has("room_build_info", &[("version", version)]), "{version}");
+    let status = app.get("/api/status?parts=").await.body;
+    assert_eq!(status["version"], version);
+    assert!(now.has("room_build_info", &[("build", status["build"].as_str().unwrap())]));
+    let log = app.log();
+    let started = log.lines().find(|line| line.contains("\"message\":\"started\"")).unwrap();
+    assert!(started.contains(&format!("\"version\":\"{version}\"")), "{started}");
+    for path in ["/healthz", "/readyz"] {
+        let answer = app.anonymous(Method::GET, path).send().await.unwrap().text().await.unwrap();
+        assert!(!answer.contains(version), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
