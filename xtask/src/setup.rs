@@ -71,11 +71,12 @@ pub(crate) fn containers() -> anyhow::Result<()> {
     {
         apt_install(&["podman", "runc", "debootstrap"])?;
     }
-    let mut asked = command(".", &["podman", "info"]);
-    if asked.stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        return Ok(());
+    let driver = command(".", &["podman", "info", "--format={{.Store.GraphDriverName}}"]);
+    match crate::run::output(driver)?.trim() {
+        "overlay" => Ok(()),
+        // Which would copy the whole image for each of its layers.
+        other => bail!("podman keeps images by {other} here, and not by overlay"),
     }
-    bail!("podman cannot run here")
 }
 
 /// Installs Debian packages where this user may; elsewhere says what to install.
