@@ -140,6 +140,30 @@ fn a_pasted_code_is_masked_in_echoes() {
 }
 
 #[test]
+fn a_secret_of_a_known_shape_is_masked_while_it_is_written() {
+    for (before, secret) in [
+        ("Your token: ", "sk-ant-oat01-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"),
+        ("key=", "sk-proj-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"),
+        ("", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJvd25lciJ9.AbCdEfGh"),
+        ("token ", "ghp_AbCdEfGhIjKlMnOpQrStUvWxYz"),
+        ("https://platform.claude.com/oauth/code/callback?code=", "AbCdEfGhIjKlMnOpQr"),
+    ] {
+        for cols in [20, 33, 80, 1000] {
+            let mut scanner = Scanner::new(&claude(), Size { cols, rows: 24 });
+            scanner.push(before.as_bytes());
+            for end in 1..=secret.len() {
+                scanner.push(&secret.as_bytes()[end - 1..end]);
+                let line = scanner.current_line();
+                for piece in secret.as_bytes()[..end].windows(9) {
+                    let piece = std::str::from_utf8(piece).unwrap();
+                    assert!(!line.contains(piece), "{line:?} after {end} at {cols}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pasted_code_is_masked_in_an_input_box() {
     let secret = "good-abcdefcode#CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c";
     for width in 3..=40 {
