@@ -184,8 +184,9 @@ impl Connection {
         let rest: usize = self.writing.iter().map(Frame::len).sum::<usize>() - self.written;
         if rest <= REST_BYTES {
             let socket = socket2::SockRef::from(&self.stream);
-            // The kernel counts double, for what it keeps beside the bytes.
-            let room = socket.send_buffer_size().map(|size| size / 2 + 2 * rest);
+            // The kernel counts double, for what it keeps beside the bytes, and may have taken more than
+            // its room already. What it takes now is the rest, however much room there is.
+            let room = socket.send_buffer_size().map(|size| size / 2 + 2 * rest + REST_BYTES);
             let _ = room.and_then(|room| socket.set_send_buffer_size(room));
             let all = self.write_some(|stream, slices| {
                 rustix::io::writev(stream, slices).map_err(io::Error::from)
