@@ -55,6 +55,10 @@ pub fn run(
         }
         Command::Restore(asked) => configured(&|config| backup::restore(&config, &asked)),
         Command::Doctor { json } => doctor::run(&settings, environment, json),
+        Command::Openapi => {
+            say(&format!("{:#}", crate::http::document()));
+            ExitCode::SUCCESS
+        }
         Command::Replay(asked) => replay::run(&asked),
         Command::Install(asked) => configured(&|config| install::run(config, environment, &asked)),
         Command::Pair(asked) => asking(&settings, environment, |dir| pair::pair(dir, &asked)),

@@ -9,6 +9,7 @@ mod activity;
 mod arrive;
 mod auth;
 mod body;
+mod document;
 mod error;
 mod front;
 mod guard;
@@ -33,6 +34,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use room_auth::Permission;
 
+pub use self::document::document;
 pub use self::error::ApiError;
 pub use self::front::Front;
 pub use self::guard::content_policy;
@@ -65,11 +67,14 @@ pub(crate) fn table(app: &AppState) -> Vec<(Method, &'static str, Option<Permiss
         .collect()
 }
 
-#[rustfmt::skip]
 fn routes(app: &AppState) -> Routes {
+    routes_of(app.cloud.is_none(), app.cloud.is_some())
+}
+
+#[rustfmt::skip]
+fn routes_of(local: bool, cloud: bool) -> Routes {
     use Permission::{AccessRevoke, ActivityRead, InstanceManage, InstanceWipe, Own, ProvidersManage, StatusRead};
     use Group::{Connect, Health, Input, Pair, Public, Read, SignIn, Socket, Write};
-    let (local, cloud) = (app.cloud.is_none(), app.cloud.is_some());
     Routes::new()
         .public(Method::GET, "/healthz", Health, health::healthz)
         .public(Method::GET, "/readyz", Health, health::readyz)

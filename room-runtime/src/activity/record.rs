@@ -208,7 +208,7 @@ impl From<&Arc<Caller>> for Actor {
 }
 
 /// What else there is to know: a closed set of short words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Detail {
     #[serde(skip_serializing_if = "Option::is_none")]

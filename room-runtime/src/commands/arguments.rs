@@ -42,6 +42,8 @@ pub(super) enum Command {
     Restore(Restore),
     /// Show the settings in force and where they come from.
     Config,
+    /// Print the HTTP interface as an OpenAPI document.
+    Openapi,
     /// Run a recorded terminal transcript through the real screen and detector.
     Replay(Replay),
     /// Exit with 0 if the server on this data directory is alive.

@@ -14,6 +14,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use room_auth::{Caller, Permission, Standing};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::activity::{Activity, ActivityEvent};
 pub use self::keys::*;
@@ -28,7 +29,7 @@ pub fn time(at: Timestamp) -> String {
 }
 
 /// `POST /api/auth/handshake`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandshakeRequest {
     /// The code of the link; none with `ROOM_LOCAL_HANDSHAKE=same-uid`.
@@ -36,7 +37,7 @@ pub struct HandshakeRequest {
 }
 
 /// Its answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Handshake {
     /// The bearer.
@@ -46,7 +47,7 @@ pub struct Handshake {
 }
 
 /// `POST /api/auth/ws-ticket`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
     /// The ticket.
@@ -56,7 +57,7 @@ pub struct Ticket {
 }
 
 /// `POST /api/auth/session`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SessionRequest {
     /// What this device is to be called.
@@ -64,7 +65,7 @@ pub struct SessionRequest {
 }
 
 /// `POST /api/auth/pair/redeem`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedeemRequest {
     /// The code as it was typed, or the secret of the link.
@@ -74,7 +75,7 @@ pub struct RedeemRequest {
 }
 
 /// `POST /api/auth/pair`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pairing {
     /// To be typed.
@@ -86,7 +87,7 @@ pub struct Pairing {
 }
 
 /// `POST /api/access/revoke`: one of the three names, and from when on tokens are good again.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevokeRequest {
     /// Everything of a person.
@@ -100,14 +101,14 @@ pub struct RevokeRequest {
 }
 
 /// `GET /api/access/sessions`, and what the `access` channel says.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AccessSessions {
     /// Who is signed in.
     pub sessions: Vec<AccessSession>,
 }
 
 /// One device of someone.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessSession {
     /// Its id.
@@ -154,7 +155,7 @@ impl AccessSession {
 }
 
 /// `POST /api/instance/wipe`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WipeRequest {
     /// The instance's id, so that no other one is meant.
@@ -162,7 +163,7 @@ pub struct WipeRequest {
 }
 
 /// Its answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Wiped {
     /// Whether nothing is left.
     pub ok: bool,
@@ -173,7 +174,7 @@ pub struct Wiped {
 }
 
 /// What a person is called, for display.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileView<'c> {
     email: Option<&'c str>,
@@ -182,7 +183,7 @@ pub struct ProfileView<'c> {
 }
 
 /// The keys of one issuer, of `GET /api/status`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeysView {
     /// Whose.
@@ -196,14 +197,14 @@ pub struct KeysView {
 }
 
 /// Done, and nothing to tell.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Done {
     /// True.
     pub ok: bool,
 }
 
 /// `GET /api/auth/verify`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verified<'c> {
     ok: bool,
@@ -246,7 +247,7 @@ impl<'c> Verified<'c> {
 }
 
 /// `GET /api/bootstrap`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bootstrap {
     /// The mode.
@@ -264,7 +265,7 @@ pub struct Bootstrap {
 }
 
 /// `GET /api/status`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomStatus {
     /// The program's version.
@@ -302,7 +303,7 @@ pub struct RoomStatus {
 }
 
 /// The machine.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     cores: usize,
@@ -329,7 +330,7 @@ impl From<machine::Resources> for Resources {
 }
 
 /// The disk.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,13 @@
 //! The JSON of the activity log.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::time;
 use crate::activity::{Actor, Detail, Event};
 
 /// `GET /api/activity`, and the first picture of the channel `activity`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Activity {
     /// In rising order of their numbers.
     pub events: Vec<ActivityEvent>,
@@ -15,7 +16,7 @@ pub struct Activity {
 }
 
 /// One event: `activity:event`, and a line of `GET /api/activity.ndjson`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityEvent {
     seq: i64,
@@ -30,7 +31,7 @@ pub struct ActivityEvent {
 }
 
 /// Who did it; what is not known is null.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ActivityActor {
     issuer: Option<String>,

@@ -3,11 +3,12 @@
 use provider_sessions::key::{KeyStatus, Source, Storage};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ProviderStatus, time};
 
 /// What is shown of a key.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     kind: String,
@@ -41,7 +42,7 @@ impl From<&KeyStatus> for ApiKey {
 }
 
 /// What a vendor says of a key.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct KeyChecked {
     valid: Option<bool>,
     detail: String,
@@ -54,10 +55,11 @@ impl From<provider_sessions::KeyChecked> for KeyChecked {
 }
 
 /// `PUT /api/providers/{p}/api-key`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRequest {
     /// The key; it is never given back.
+    #[schema(value_type = String)]
     pub key: SecretString,
     /// The person agrees that it takes the place of the signed-in account.
     #[serde(default)]
@@ -65,7 +67,7 @@ pub struct KeyRequest {
 }
 
 /// Its answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct KeySet {
     /// The key is in use.
     pub ok: bool,
@@ -77,7 +79,7 @@ pub struct KeySet {
 }
 
 /// `DELETE /api/providers/{p}/api-key`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct KeyRemoved {
     /// No key of a person is there any more.
     pub ok: bool,

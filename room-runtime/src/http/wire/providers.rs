@@ -7,19 +7,20 @@ use provider_sessions::Provider;
 use provider_sessions::provider::{MethodKind, Shown, Yields};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ApiKey, KeyChecked, Session, time};
 use crate::channels::{Audience, Channel};
 
 /// `GET /api/providers`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Providers {
     /// The table, in the order a person sees it.
     pub providers: Vec<ProviderRow>,
 }
 
 /// What a provider is.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderRow {
     id: String,
@@ -35,20 +36,20 @@ pub struct ProviderRow {
     shown: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Key {
     id: String,
     label: String,
     format: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Prerequisite {
     text: String,
     url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Method {
     id: String,
@@ -61,7 +62,7 @@ struct Method {
     yields: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Install {
     command: String,
@@ -139,14 +140,14 @@ impl From<&Provider> for ProviderRow {
 }
 
 /// `GET /api/providers/status`, and the picture of the channel `providers`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Statuses {
     /// By provider.
     pub providers: BTreeMap<String, ProviderStatus>,
 }
 
 /// How a provider stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderStatus {
     installed: bool,
@@ -210,14 +211,14 @@ fn mask(account: &str) -> String {
 }
 
 /// `{session}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct OneSession {
     /// Null when there was none.
     pub session: Option<Session>,
 }
 
 /// `POST /api/providers/{p}/connect`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectRequest {
     /// The way to sign in; the provider's first one by default.
@@ -232,7 +233,7 @@ pub struct ConnectRequest {
 }
 
 /// Its answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connected {
     ok: bool,
@@ -260,10 +261,11 @@ impl From<provider_sessions::Connected> for Connected {
 }
 
 /// `POST /api/providers/sessions/{id}/input`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InputRequest {
     /// What was pasted or typed.
+    #[schema(value_type = String)]
     pub text: SecretString,
     /// Typed as it is, into a program that Room does not understand.
     #[serde(default)]
@@ -271,7 +273,7 @@ pub struct InputRequest {
 }
 
 /// `POST /api/providers/{p}/disconnect`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Disconnected {
     ok: bool,
@@ -305,7 +307,7 @@ impl Disconnected {
 }
 
 /// `POST /api/providers/{p}/verify`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Checked {
     /// The program answered.
     pub ok: bool,

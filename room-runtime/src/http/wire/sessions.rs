@@ -2,12 +2,13 @@
 
 use provider_sessions::{Failure, Kind, SessionView, Step, Stream};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::time;
 use crate::store::{LoginRow, status_name};
 
 /// One sign-in as the page shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     #[serde(rename = "sessionId")]
@@ -57,7 +58,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// Why something did not work, or is held up.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Why {
     code: String,
     title: String,
@@ -75,7 +76,7 @@ impl From<&Failure> for Why {
 }
 
 /// One line of output.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Line {
     id: u64,
     stream: &'static str,
