@@ -168,6 +168,16 @@ impl Activity {
         Ok(Intent { log: self.log.clone(), entry: Some(entry), seq: Some(seq), late: None })
     }
 
+    /// The same for what the server does by itself.
+    ///
+    /// # Errors
+    /// As [`Activity::intent`].
+    pub async fn own_intent(&self, action: Action) -> Result<Intent, Unwritable> {
+        let entry = self.entry(None, action, Outcome::Intent, None, Detail::none());
+        let seq = self.log.write(entry.clone(), PATIENCE, Row::Intent).await?;
+        Ok(Intent { log: self.log.clone(), entry: Some(entry), seq: Some(seq), late: None })
+    }
+
     /// The same for what must always work: it goes on, whether or not this could be written.
     pub async fn intent_if_possible(
         &self,

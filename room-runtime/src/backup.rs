@@ -4,6 +4,7 @@
 //! reads it: whatever happens to the reader, nothing is left behind. Sign-ins of providers are not
 //! in it (signing in again is the way to get them back); keys of providers are, sealed as they were.
 
+pub mod recover;
 pub mod restore;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
 use futures_util::stream::{self, Stream};
@@ -35,6 +36,9 @@ const MAKING: &str = ".making-";
 
 /// How the names of those begin that a Room makes by itself.
 const OWN: &str = "room-";
+
+/// And those of what a restore has replaced.
+const REPLACED: &str = "replaced-";
 
 /// How much of a file is in memory while it is sent.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -189,15 +193,80 @@ async fn keep(data_dir: &Path, path: &Path, now: Timestamp) -> Result<About, Bac
 
 /// The copies that a Room has made of itself, the newest last.
 pub fn own(data_dir: &Path) -> Vec<PathBuf> {
+    named(data_dir, OWN)
+}
+
+fn named(data_dir: &Path, begin: &str) -> Vec<PathBuf> {
     let Ok(found) = fs::read_dir(data_dir.join(DIRECTORY)) else { return Vec::new() };
-    let mut own: Vec<PathBuf> = found
+    let mut named: Vec<PathBuf> = found
         .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(OWN.as_bytes()))
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(begin.as_bytes()))
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "db"))
         .collect();
-    own.sort();
-    own
+    named.sort();
+    named
+}
+
+/// How many of its own a Room keeps, and how many of those that a restore has replaced.
+const KEPT: usize = 7;
+const REPLACED_KEPT: usize = 3;
+
+/// How old the newest of its own is when another is due.
+const DUE: Duration = Duration::from_hours(23);
+
+/// Whether a Room should make a copy of its own. By the times in their names, not by those that a
+/// move of the files has given them; one from the future is no reason to wait for it.
+pub fn is_due(data_dir: &Path, now: SystemTime) -> bool {
+    let now = Timestamp::try_from(now).unwrap_or_default();
+    let made = own(data_dir).pop().and_then(|path| made_at(&path));
+    made.is_none_or(|made| now.duration_since(made).unsigned_abs() >= DUE)
+}
+
+fn made_at(path: &Path) -> Option<Timestamp> {
+    let text = path.file_stem()?.to_str()?.strip_prefix(OWN)?;
+    let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+/// Makes one, and removes what is more than enough.
+///
+/// # Errors
+/// As [`make`].
+pub async fn make_own(app: &App) -> Result<(), BackupError> {
+    let turn = app.backups.0.clone().try_acquire_owned().map_err(|_| BackupError::Busy)?;
+    let (data_dir, now) = (app.config.data_dir.clone(), app.now());
+    let making = app.tasks.spawn(async move {
+        let path = data_dir.join(DIRECTORY).join(format!("{OWN}{}.db", stamp(now)));
+        keep(&data_dir, &path, now).await?;
+        for (begin, kept) in [(OWN, KEPT), (REPLACED, REPLACED_KEPT)] {
+            let mut all = named(&data_dir, begin);
+            all.truncate(all.len().saturating_sub(kept));
+            for path in all {
+                remove(&path);
+            }
+        }
+        drop(turn);
+        Ok(())
+    });
+    making.await.unwrap_or(Err(BackupError::Stopping))
+}
+
+/// Removes every copy there is, and what was ever set aside. Says how many are left.
+pub fn remove_all(data_dir: &Path) -> usize {
+    let aside = store::damaged_name(Path::new(""), "");
+    let ours = || {
+        let copies = fs::read_dir(data_dir.join(DIRECTORY)).into_iter().flatten().flatten();
+        let beside = fs::read_dir(data_dir).into_iter().flatten().flatten().filter(|entry| {
+            let name = entry.file_name();
+            name.as_encoded_bytes().starts_with(aside.as_os_str().as_encoded_bytes())
+        });
+        copies.chain(beside).map(|entry| entry.path())
+    };
+    for path in ours().collect::<Vec<_>>() {
+        remove(&path);
+    }
+    ours().count()
 }
 
 /// A time as the names of files have it.

@@ -28,6 +28,7 @@ pub mod server;
 pub mod sign_in;
 pub mod state;
 pub mod store;
+pub mod upkeep;
 pub mod vault;
 
 pub use config::Config;

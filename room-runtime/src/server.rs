@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::{Action, Activity, Detail, Outcome};
+use crate::backup::recover::{self, Recovered};
 use crate::backup::{self, Backups, restore};
 use crate::channels::hub::Hub;
 use crate::channels::{self, History, Publisher};
@@ -32,7 +33,7 @@ use crate::state::{self, App, AppState, LazyManager};
 use crate::store::{self, LoginRow, Store, StoreError};
 use crate::vault::Vault;
 use crate::vault::seal::Sealer;
-use crate::{accept, control, machine, metrics};
+use crate::{accept, control, machine, metrics, upkeep};
 
 /// The bearer of programs that can read the data directory; new at each start.
 pub const TOKEN_FILE: &str = "api.token";
@@ -164,7 +165,7 @@ impl Server {
         };
         let boot = uuid::Uuid::new_v4().simple().to_string();
         let now = Timestamp::try_from(clock.now()).unwrap_or_default();
-        let (store, lost) = open_store(&config, &data_dir, &boot, now).await?;
+        let (store, lost, recovered) = open_store(&config, &data_dir, &boot, now).await?;
         let port = listeners.port;
         // A hosted Room has no bearer lying about; an old one is never looked at.
         let token = config.cloud.is_none().then(Token::random);
@@ -183,6 +184,9 @@ impl Server {
         let activity = Activity::start(store.clone(), hub.clone(), clock.clone()).await?;
         for login in &lost {
             channels::finished(&activity, login);
+        }
+        if let Some(recovered) = &recovered {
+            recovered.tell(&activity);
         }
         let sealer = Sealer::new(&config.encryption_keys);
         let owner = config.owner().to_owned();
@@ -214,6 +218,7 @@ impl Server {
             store,
             activity,
             limits,
+            set_aside: recover::is_kept(data_dir.path()),
             backups: Backups::default(),
             manager,
             publisher,
@@ -288,6 +293,8 @@ impl Server {
         }
         let reaped = app.clone();
         app.tasks.spawn(async move { reaped.limits.reap(&reaped.stop).await });
+        let kept = app.clone();
+        app.tasks.spawn(async move { upkeep::run(&kept).await });
         app.activity.post(None, Action::Start, Outcome::Ok, None, Detail::none());
         if let Some(cloud) = &app.cloud {
             cloud.trust.run(&app.tasks, &app.stop);
@@ -366,7 +373,7 @@ async fn open_store(
     data_dir: &DataDir,
     boot: &str,
     now: Timestamp,
-) -> Result<(Store, Vec<LoginRow>), StartError> {
+) -> Result<(Store, Vec<LoginRow>, Option<Recovered>), StartError> {
     let failed = |source| {
         let directory = config.data_dir.clone();
         StartError::File { name: store::FILE, directory, source }
@@ -376,7 +383,7 @@ async fn open_store(
     }
     backup::sweep(data_dir.path());
     data_dir.ensure_private(store::FILE).map_err(failed)?;
-    let store = Store::open(&config.data_dir.join(store::FILE)).await?;
+    let (store, recovered) = recover::open(data_dir, config.owner(), now).await?;
     store.set_instance(config.owner()).await?;
     store.end_earlier_sessions(boot, now).await?;
     let lost = store.end_lost_logins(now).await?;
@@ -386,7 +393,7 @@ async fn open_store(
             "sign-ins were open when the server ended; they have failed"
         );
     }
-    Ok((store, lost))
+    Ok((store, lost, recovered))
 }
 
 /// The session manager with what it may know of our surroundings. Where the home is not the

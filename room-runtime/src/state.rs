@@ -71,6 +71,8 @@ pub struct App {
     pub activity: Activity,
     /// How often anyone may ask.
     pub limits: Limits,
+    /// Whether a damaged database is kept beside the one in use, for a person to look at.
+    pub set_aside: bool,
     /// Who makes a backup.
     pub backups: Backups,
     /// The sign-ins of providers.

@@ -24,7 +24,7 @@ use sqlx::{Sqlite, Transaction};
 use sqlx_core::transaction::TransactionManager as _;
 
 pub use self::activity::Range;
-pub use self::backup::{About, Departed, Looked, NotABackup, about, copy, departed, look};
+pub use self::backup::{About, Departed, Looked, NotABackup, about, check, copy, departed, look};
 pub use self::keys::KeyRow;
 pub use self::logins::LoginRow;
 pub(crate) use self::logins::status_name;
@@ -73,6 +73,24 @@ impl StoreError {
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         code.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14))
     }
+
+    /// Whether the file is not what was written, so that trying again is of no use.
+    pub fn is_damage(&self) -> bool {
+        /// The low byte of SQLite's codes: what it found makes no sense, or is no database.
+        const CORRUPT: i64 = 11;
+        const NOT_A_DATABASE: i64 = 26;
+        let error = match self {
+            Self::Damaged(_) => return true,
+            Self::Query(error)
+            | Self::Migrate(
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
+            ) => error,
+            Self::NewerSchema(_) | Self::OldSqlite(_) | Self::Migrate(_) => return false,
+        };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let code = code.and_then(|code| code.parse::<i64>().ok());
+        code.is_some_and(|code| [CORRUPT, NOT_A_DATABASE].contains(&(code & 0xff)))
+    }
 }
 
 /// The open database; clones share it.
@@ -94,6 +112,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
+            .pragma("secure_delete", "ON")
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON")
             .pragma("wal_autocheckpoint", "1000")

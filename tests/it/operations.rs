@@ -6,3 +6,4 @@ mod disk;
 mod doctor;
 mod logs;
 mod metrics;
+mod storage;

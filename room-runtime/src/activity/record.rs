@@ -45,6 +45,10 @@ pub enum Action {
     Stop,
     Backup,
     Restore,
+    /// Old rows of this log were removed.
+    Trim,
+    /// A damaged database was set aside.
+    SetAside,
     Wipe,
     /// The set of keys of an issuer is degraded, stale or back.
     Keys,
@@ -78,6 +82,8 @@ impl Action {
             Self::Stop => "instance.stop",
             Self::Backup => "instance.backup",
             Self::Restore => "instance.restore",
+            Self::Trim => "instance.trim",
+            Self::SetAside => "instance.set_aside",
             Self::Wipe => "instance.wipe",
             Self::Keys => "instance.keys",
         }

@@ -22,10 +22,6 @@ const BACKLOG: usize = 1000;
 /// How often those are tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Old rows are looked for after so many new ones, and at least so often while rows come.
-const TRIM_ROWS: usize = 250;
-const TRIM_EVERY: Duration = Duration::from_hours(1);
-
 /// How soon counted refusals become rows, at first and when they never end.
 const COUNT_SOON: Duration = Duration::from_secs(10);
 const COUNT_SELDOM: Duration = Duration::from_hours(1);
@@ -66,8 +62,6 @@ pub(super) struct Writer {
     counts_at: Option<Instant>,
     count_every: Duration,
     counted_at: Option<Instant>,
-    rows_since_trim: usize,
-    trimmed_at: Option<Instant>,
 }
 
 type Waiting = (Entry, Row, Option<Done>);
@@ -91,8 +85,6 @@ impl Writer {
             counts_at: None,
             count_every: COUNT_SOON,
             counted_at: None,
-            rows_since_trim: 0,
-            trimmed_at: None,
         }
     }
 
@@ -151,8 +143,6 @@ impl Writer {
                 for ((entry, row, done), seq) in rows.into_iter().zip(numbers.iter().skip(late)) {
                     self.answer(entry, row, done, *seq);
                 }
-                self.rows_since_trim += numbers.len();
-                self.trim().await;
             }
             Err(error) => self.refuse(rows, error),
         }
@@ -188,19 +178,6 @@ impl Writer {
             self.backlog.pop_front();
         }
         self.retry_at = (!self.backlog.is_empty()).then(|| Instant::now() + RETRY);
-    }
-
-    async fn trim(&mut self) {
-        let recently = self.trimmed_at.is_some_and(|at| at.elapsed() < TRIM_EVERY);
-        if recently && self.rows_since_trim < TRIM_ROWS {
-            return;
-        }
-        (self.trimmed_at, self.rows_since_trim) = (Some(Instant::now()), 0);
-        match self.store.trim_activity(self.now()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "old rows of the activity log were removed"),
-            Err(error) => tracing::warn!(%error, "old rows of the activity log stay for now"),
-        }
     }
 
     /// Rows of refusals come soon after a quiet time, and ever more seldom while they go on.

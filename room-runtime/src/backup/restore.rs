@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use room_auth::Token;
 
-use super::{BackupError, DIRECTORY, enough_room, new_private, remove};
+use super::{BackupError, DIRECTORY, REPLACED, enough_room, new_private, remove};
 use crate::data_dir::DataDir;
 use crate::store::{self, About, Departed, NotABackup, Store, StoreError};
 
@@ -191,9 +191,9 @@ impl Earlier {
             Err(_) => (Departed::default(), false),
         };
         let directory = data_dir.join(DIRECTORY);
-        let mut copy = directory.join(format!("replaced-{stamp}.db"));
+        let mut copy = directory.join(format!("{REPLACED}{stamp}.db"));
         if copy.try_exists()? {
-            copy = directory.join(format!("replaced-{stamp}-{}.db", Token::random().expose()));
+            copy = directory.join(format!("{REPLACED}{stamp}-{}.db", Token::random().expose()));
         }
         let kept = match super::keep(data_dir, &copy, now).await {
             Ok(_) => copy,

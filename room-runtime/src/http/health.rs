@@ -74,6 +74,9 @@ pub async fn checks(app: &App) -> Checks {
     if written != Written::Yes {
         failed.push("database");
     }
+    if app.set_aside {
+        degraded.push("database");
+    }
     let free = machine::storage(&app.config.data_dir, &[]).free_bytes;
     if written == Written::DiskRefused || free.is_some_and(|free| free < FULL_DISK_BYTES) {
         failed.push("disk");

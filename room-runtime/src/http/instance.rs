@@ -1,6 +1,7 @@
 //! What is done to the instance as a whole.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -61,6 +62,33 @@ pub(super) async fn wipe(
     Ok((status, Json(wiped)))
 }
 
+/// A home that Room itself has made, in its data directory, holds nobody else's files.
+fn empty_own_home(app: &App) {
+    let home = &app.config.provider_home;
+    if !home.starts_with(&app.config.data_dir) || *home == app.config.data_dir {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(home) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        if let Err(error) = gone {
+            tracing::error!(%error, "a file of the home was not removed");
+        }
+    }
+}
+
+/// How many files are there in which a provider's program keeps a sign-in.
+fn credentials(app: &App) -> usize {
+    let rows = app.manager.providers().iter();
+    let files = rows.flat_map(|row| {
+        let folder = app.config.provider_home.join(&row.home.folder);
+        row.home.credentials.iter().map(move |file| folder.join(file))
+    });
+    files.filter(|file| file.symlink_metadata().is_ok()).count()
+}
+
 async fn wipe_all(app: &App, cloud: &Cloud) -> Result<wire::Wiped, ApiError> {
     // People first, whatever the providers' programs will say.
     cloud.end_everyone(app).await?;
@@ -71,7 +99,15 @@ async fn wipe_all(app: &App, cloud: &Cloud) -> Result<wire::Wiped, ApiError> {
         let wiped = wire::Disconnected::new(done, &app.config.provider_home);
         providers.insert(provider.id.clone(), wiped);
     }
+    app.sign_in.local.end_everyone();
+    app.store.forget_secrets(app.now()).await?;
+    let backups = backup::remove_all(&app.config.data_dir);
+    empty_own_home(app);
+    // Looked at, not believed.
     let devices = app.store.count_devices().await?;
-    let ok = devices == 0 && all_out;
-    Ok(wire::Wiped { ok, providers, devices })
+    let sessions = app.store.live_sessions().await?;
+    let keys = app.store.provider_keys().await?.len();
+    let credentials = credentials(app);
+    let ok = all_out && (devices, sessions, keys, credentials, backups) == (0, 0, 0, 0, 0);
+    Ok(wire::Wiped { ok, providers, devices, sessions, keys, credentials, backups })
 }

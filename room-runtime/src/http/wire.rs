@@ -171,6 +171,14 @@ pub struct Wiped {
     pub providers: BTreeMap<String, Disconnected>,
     /// How many devices are still signed in.
     pub devices: i64,
+    /// How many programs still have a bearer.
+    pub sessions: i64,
+    /// How many API keys are still kept.
+    pub keys: usize,
+    /// How many files with credentials are still there.
+    pub credentials: usize,
+    /// How many copies of the database are still there.
+    pub backups: usize,
 }
 
 /// What a person is called, for display.

@@ -142,6 +142,11 @@ impl Local {
         }
     }
 
+    /// Ends every sign-in of this run; their sockets and records are the caller's to end.
+    pub fn end_everyone(&self) {
+        *lock(&self.sessions) = Sessions::new(SESSIONS);
+    }
+
     /// Whether a sign-in stands.
     pub fn stands(&self, id: &str) -> bool {
         lock(&self.sessions).standing(id).is_some()

@@ -133,24 +133,44 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Whether anything is too old or too much.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn has_old_activity(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM activity
+             WHERE seq = (SELECT min(seq) FROM activity)
+             AND (at < ?1 OR seq <= (SELECT max(seq) FROM activity) - ?2))",
+        )
+        .bind(oldest(now))
+        .bind(KEPT_ROWS)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found)
+    }
+
     /// Removes some of what is too old or too much. Returns how many rows went.
     ///
     /// # Errors
     /// The disk.
     pub async fn trim_activity(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let oldest = now.as_millisecond() - KEPT_DAYS * 24 * 60 * 60 * 1000;
         let removed = sqlx::query(
             "DELETE FROM activity
              WHERE seq IN (SELECT seq FROM activity ORDER BY seq LIMIT ?1)
              AND (at < ?2 OR seq <= (SELECT max(seq) FROM activity) - ?3)",
         )
         .bind(REMOVED_AT_ONCE)
-        .bind(oldest)
+        .bind(oldest(now))
         .bind(KEPT_ROWS)
         .execute(&self.pool)
         .await?;
         Ok(removed.rows_affected())
     }
+}
+
+fn oldest(now: Timestamp) -> i64 {
+    now.as_millisecond() - KEPT_DAYS * 24 * 60 * 60 * 1000
 }
 
 fn kind(action: &str) -> &str {

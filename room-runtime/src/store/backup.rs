@@ -177,6 +177,29 @@ pub async fn look(database: &Path) -> Result<Looked, StoreError> {
     Ok(looked)
 }
 
+/// Looks at every page of a database, for so long at most. How many tables it has; none if there
+/// was no time for that.
+///
+/// # Errors
+/// It is damaged, or cannot be read.
+pub async fn check(database: &Path, patience: Duration) -> Result<Option<i64>, StoreError> {
+    let looked = async {
+        let mut connection = options(database).connect().await?;
+        let fault = fault(&mut connection, "PRAGMA quick_check(1)").await;
+        let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema");
+        let tables = tables.fetch_one(&mut connection).await;
+        connection.close().await?;
+        match fault? {
+            Some(fault) => Err(StoreError::Damaged(fault)),
+            None => Ok(tables?),
+        }
+    };
+    match tokio::time::timeout(patience, looked).await {
+        Ok(tables) => Ok(Some(tables?)),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Reads who has been thrown out of the Room whose place a backup is to take.
 ///
 /// # Errors
@@ -215,6 +238,35 @@ impl Store {
         Ok(())
     }
 
+    /// Tokens from before this moment are good for nothing from now on.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn refuse_earlier_tokens(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE instance SET tokens_not_before = max(tokens_not_before, ?)")
+            .bind(not_before(now))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes what lets anyone in, and what is left of it on the disk.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn forget_secrets(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("DELETE FROM provider_keys").execute(&mut *transaction).await?;
+        sqlx::query("UPDATE sessions SET ended_at = ? WHERE ended_at IS NULL")
+            .bind(now.as_millisecond())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        // Deleted rows are overwritten in the file; the log has them until it is folded in.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Makes a Room's database of an opened backup: everyone is signed out, tokens from before this
     /// moment are good for nothing, and who was thrown out then or since stays out. One step.
     /// Returns how many devices were signed out.
@@ -227,8 +279,6 @@ impl Store {
         about: &About,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        // Tokens say to the second when they were issued; the current one is part of it.
-        let not_before = (now.as_second() + 1) * 1000;
         let mut transaction = self.begin().await?;
         let run = &mut *transaction;
         sqlx::query("DROP TABLE backup").execute(&mut *run).await?;
@@ -258,7 +308,7 @@ impl Store {
                 .await?;
         }
         sqlx::query("UPDATE instance SET tokens_not_before = max(tokens_not_before, ?, ?)")
-            .bind(not_before)
+            .bind(not_before(now))
             .bind(departed.tokens_not_before)
             .execute(&mut *run)
             .await?;
@@ -284,6 +334,11 @@ impl Store {
         self.add_activity(&rows).await?;
         Ok(devices.rows_affected())
     }
+}
+
+/// Tokens say to the second when they were issued; the current one is part of it.
+fn not_before(now: Timestamp) -> i64 {
+    (now.as_second() + 1) * 1000
 }
 
 /// A connection of its own, so that nobody waits for a copy. What a file from elsewhere defines is

@@ -1,12 +1,13 @@
 //! How access ends: for a person, a token, a key, a device, everyone.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use room_auth::Role;
 use room_auth::issuer::Grant;
-use room_tests::app::{Answer, SOON};
+use room_tests::app::{Answer, SOON, files_with};
 use room_tests::eventually_async;
 use room_tests::issuer::{FORM, form, person, subject};
 use room_tests::page::Page;
@@ -14,6 +15,9 @@ use room_tests::socket::Socket;
 use serde_json::{Value, json};
 
 use super::Hosted;
+
+/// A key by its looks, of nobody.
+const PLANTED_KEY: &str = "sk-ant-api03-PlantedPlantedPlantedPlantedPlantedPlantedPlantedPlantedPlantedPlantedPlantedPlantedPlanted-AA";
 
 /// The contract's own word: within a second.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -25,7 +29,7 @@ impl Hosted {
         Answer::of(request.json(what)).await
     }
 
-    pub(super) async fn status_of(&self, token: &str) -> u16 {
+    pub(crate) async fn status_of(&self, token: &str) -> u16 {
         let request = self.app.client().bearing(token, Method::GET, "/api/auth/verify");
         Answer::of(request).await.status.as_u16()
     }
@@ -247,7 +251,8 @@ async fn who_manages_sees_devices_come_and_go_as_it_happens() {
 
 #[tokio::test]
 async fn a_wipe_signs_everyone_out_and_says_so_truly() {
-    let room = Hosted::start().await;
+    let key = "a secret of thirty-two bytes or more";
+    let room = Hosted::with(|setup| setup.var("ROOM_ENCRYPTION_KEY", key)).await;
     let page = Page::signed_in(room.app.client(), &room.plane.token(Role::Viewer), "phone").await;
     let socket = page.socket().await;
     let service = Grant::service("control-plane");
@@ -261,9 +266,36 @@ async fn a_wipe_signs_everyone_out_and_says_so_truly() {
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
     }
     assert_eq!(page.get("/api/auth/verify").await.status, 200);
+    // Whatever a hosted Room keeps of anyone: a program's bearer, a key, copies, a home.
+    let bearer = room.app.command(&["token"]).unwrap().output().unwrap();
+    let bearer = String::from_utf8(bearer.stdout).unwrap().trim().to_owned();
+    assert_eq!(room.status_of(&bearer).await, 200);
+    let data = room.app.data();
+    let key = room.app.client().bearing(&bearer, Method::PUT, "/api/providers/claude/api-key");
+    let key = Answer::of(key.json(&json!({ "key": PLANTED_KEY }))).await;
+    assert_eq!(key.status, 200, "{key:?}");
+    for file in [
+        "backups/room-20261101T000000Z.db",
+        "backups/replaced-20261101T000000Z.db",
+        "room.db.damaged-20261101T000000Z",
+        "home/.codex/auth.json",
+        "home/.claude/.credentials.json",
+        "home/.claude/projects/x/talk.jsonl",
+    ] {
+        let file = data.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "planted").unwrap();
+    }
     let answer = wipe(json!({ "confirm": super::INSTANCE })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.body["ok"], true, "{answer:?}");
+    for left in ["devices", "sessions", "keys", "credentials", "backups"] {
+        assert_eq!(answer.body[left], 0, "{left}: {answer:?}");
+    }
+    assert_eq!(room.status_of(&bearer).await, 401);
+    let left = files_with(data, &["planted", PLANTED_KEY], &[]);
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(fs::read_dir(data.join("home")).unwrap().count(), 0);
     assert_eq!(socket.closed().await, Some(4403));
     assert_eq!(page.get("/api/auth/verify").await.status, 401);
     eventually_async("nobody is left", SOON, async || {

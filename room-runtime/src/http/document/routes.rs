@@ -90,7 +90,7 @@ impl Doc {
 /// Whether a Room can serve, in names.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the answer is written by hand; this is its form")]
-struct Ready {
+struct Fitness {
     ready: bool,
     /// What keeps it from it.
     failed: Vec<String>,
@@ -146,7 +146,9 @@ fn reading() -> Vec<Doc> {
     vec![
         at("GET /healthz", "Says `ok` while the process lives.")
             .answers(200, Answer::File("text/plain")),
-        at("GET /readyz", "Says whether it can serve.").gives::<Ready>().gives_with::<Ready>(503),
+        at("GET /readyz", "Says whether it can serve.")
+            .gives::<Fitness>()
+            .gives_with::<Fitness>(503),
         at("GET /api/bootstrap", "What a page must know before anyone is signed in.")
             .gives::<wire::Bootstrap>(),
         at("GET /api/status", "The Room, and the parts that are asked for.")

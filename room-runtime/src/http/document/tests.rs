@@ -45,9 +45,15 @@ fn every_reference_leads_somewhere() {
         match value {
             Value::Object(fields) => {
                 found.extend(fields.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
-                fields.values().for_each(|field| walk(field, found));
+                for field in fields.values() {
+                    walk(field, found);
+                }
             }
-            Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            Value::Array(items) => {
+                for item in items {
+                    walk(item, found);
+                }
+            }
             _ => {}
         }
     }

@@ -36,15 +36,17 @@ pub struct Session {
     active: bool,
     /// Absent where lines come by themselves.
     #[serde(flatten)]
+    #[schema(value_type = Output)]
     output: Option<Output>,
     /// The last line's id less how many are here.
     dropped_lines: u64,
 }
 
 /// What the program has said.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Output {
+    #[schema(required = false)]
     lines: Vec<Line>,
     /// The line being written after those, or null.
     current_line: Option<String>,

@@ -106,5 +106,16 @@ fn answers_about_the_instance() {
     let done = Disconnected { ok: true, removed, removed_key: false, error: None, at: at(9) };
     let codex = wire::Disconnected::new(done, "/data/home".as_ref());
     let providers = BTreeMap::from([("codex".to_owned(), codex)]);
-    check("wipe.json", &wire::Wiped { ok: true, providers, devices: 0 });
+    check(
+        "wipe.json",
+        &wire::Wiped {
+            ok: true,
+            providers,
+            devices: 0,
+            sessions: 0,
+            keys: 0,
+            credentials: 0,
+            backups: 0,
+        },
+    );
 }
