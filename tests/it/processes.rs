@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use room_tests::app::{SOON, Setup};
 use room_tests::clis::fake_clis;
-use room_tests::eventually;
 use room_tests::fake::{Control, Scenario};
+use room_tests::{eventually, not_run};
 use rustix::process::Signal;
 
 use crate::room::{Room, id};
@@ -109,7 +109,7 @@ async fn another_rooms_login_lives_on() {
 async fn as_the_first_process_of_a_container_it_waits_for_orphans() {
     let here = std::process::Command::new("unshare").args(["--pid", "--fork", "true"]).status();
     if !here.is_ok_and(|status| status.success()) {
-        eprintln!("NOT RUN: the first process of a container: only root may make one");
+        not_run("the first process of a container", "only root may make one");
         return;
     }
     let clis = fake_clis().unwrap();

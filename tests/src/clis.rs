@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::home::{binary_directory, work_directory};
+use crate::not_run;
 
 /// The real programs are not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +66,11 @@ fn clis_of(package: &str, directory: &str) -> Result<PathBuf, NotHere> {
 ///
 /// When they are missing and the environment says `CI=true`: there, a test that cannot run is a
 /// test that fails.
-#[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
 pub fn found_for(test: &str, found: Result<PathBuf, NotHere>) -> Option<PathBuf> {
     match found {
         Ok(directory) => Some(directory),
         Err(error) => {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {error}");
-            eprintln!("NOT RUN: {test}: {error}");
+            not_run(test, error);
             None
         }
     }

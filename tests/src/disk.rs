@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::not_run;
+
 /// A small file system, gone on drop.
 #[derive(Debug)]
 pub struct SmallDisk(PathBuf);
@@ -14,7 +16,6 @@ pub struct FragileDisk(SmallDisk);
 
 impl FragileDisk {
     /// Makes one in that file and mounts it on a directory, or tells that `test` did not run.
-    #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
     pub fn mount(test: &str, file: &Path, place: &Path) -> Option<Self> {
         let did = |program: &str, words: &[&OsStr]| {
             let output = Command::new(program).args(words).output();
@@ -29,7 +30,7 @@ impl FragileDisk {
         if mounted {
             return Some(Self(SmallDisk(place.to_owned())));
         }
-        eprintln!("NOT RUN: {test}: only root with a loop device may mount a disk that breaks");
+        not_run(test, "only root with a loop device may mount a disk that breaks");
         None
     }
 
@@ -49,7 +50,6 @@ impl FragileDisk {
 
 impl SmallDisk {
     /// Mounts one of so many bytes on a directory, or tells that `test` did not run: only root may.
-    #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
     pub fn mount(test: &str, place: &Path, bytes: u64) -> Option<Self> {
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes},mode=700"), "room"])
@@ -58,7 +58,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             Some(Self(place.to_owned()))
         } else {
-            eprintln!("NOT RUN: {test}: only root may mount a disk");
+            not_run(test, "only root may mount a disk");
             None
         }
     }

@@ -18,6 +18,7 @@ pub mod issuer;
 pub mod line;
 pub mod load;
 pub mod metrics;
+mod not_run;
 pub mod openai;
 pub mod page;
 mod processes;
@@ -31,6 +32,7 @@ pub mod terminal;
 pub mod vitals;
 mod wait;
 
+pub use not_run::not_run;
 pub use processes::{Process, processes_with_marker};
 pub use standin::Seen;
 pub use wait::{eventually, eventually_async};

@@ -50,12 +50,12 @@ pub(crate) fn chromium() -> anyhow::Result<&'static str> {
     }
 }
 
-/// The reverse proxies that a Room is walked behind.
-pub(crate) fn proxies() -> anyhow::Result<()> {
-    const PROGRAMS: [&str; 2] = ["/usr/sbin/nginx", "/usr/sbin/haproxy"];
+/// What stands around a Room: the reverse proxies that it is walked behind, and Prometheus.
+pub(crate) fn neighbours() -> anyhow::Result<()> {
+    const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/sbin/haproxy", "/usr/bin/promtool"];
     let missing = || PROGRAMS.into_iter().find(|path| !Path::new(path).exists());
     if missing().is_some() {
-        apt_install(&["nginx-light", "haproxy"])?;
+        apt_install(&["nginx-light", "haproxy", "prometheus"])?;
     }
     match missing() {
         None => Ok(()),

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use room_tests::app::{SOON, Setup};
-use room_tests::eventually;
 use room_tests::issuer::ControlPlane;
 use room_tests::page::Page;
+use room_tests::{eventually, not_run};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{MODES, Mode, Rig, Target, settings};
@@ -115,7 +115,7 @@ async fn a_directory_that_is_not_ours_alone_is_refused_in_both_modes() {
                 "another's" => {
                     fs::set_permissions(data, fs::Permissions::from_mode(0o700)).unwrap();
                     if std::os::unix::fs::chown(data, Some(65_534), None).is_err() {
-                        eprintln!("NOT RUN: a directory of another user: only root may make one");
+                        not_run("a directory of another user", "only root may make one");
                         continue;
                     }
                 }

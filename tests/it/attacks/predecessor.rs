@@ -9,7 +9,7 @@ use room_auth::issuer::Grant;
 use room_tests::app::{Answer, SOON, Setup};
 use room_tests::fake::{Scenario, runs};
 use room_tests::socket::Socket;
-use room_tests::{eventually, raw};
+use room_tests::{eventually, not_run, raw};
 use serde_json::json;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -111,7 +111,7 @@ async fn o03_no_other_process_or_user_gets_in_without_the_link() {
     let code = fresh_code(&local);
     match as_nobody(&local, &handshake(&local, &own.0, &own.1, &code)) {
         Some(answer) => assert_eq!(raw::status(&answer), 403, "{answer}"),
-        None => eprintln!("NOT RUN: another user of this machine: only root may be one"),
+        None => not_run("another user of this machine", "only root may be one"),
     }
 
     let cloud = Target::start(Mode::Cloud).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use room_tests::app::Setup;
 use room_tests::registry::{Gives, Registry};
-use room_tests::{eventually, eventually_async};
+use room_tests::{eventually, eventually_async, not_run};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -106,10 +106,9 @@ async fn what_a_killed_server_was_installing_goes_at_the_next_start() {
 }
 
 /// The registry of npm, unless it cannot be reached or the real programs are left out.
-#[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
 fn npm_is_there(test: &str) -> bool {
     if std::env::var("ROOM_TEST_CLIS").as_deref() == Ok("0") {
-        eprintln!("NOT RUN: {test}: left out");
+        not_run(test, "left out");
         return false;
     }
     let found = ("registry.npmjs.org", 443).to_socket_addrs().into_iter().flatten();
@@ -117,7 +116,7 @@ fn npm_is_there(test: &str) -> bool {
     if found.into_iter().any(open) {
         return true;
     }
-    eprintln!("NOT RUN: {test}: registry.npmjs.org cannot be reached");
+    not_run(test, "registry.npmjs.org cannot be reached");
     false
 }
 

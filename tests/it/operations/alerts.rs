@@ -15,7 +15,7 @@ use room_tests::issuer::{ControlPlane, Keys};
 use room_tests::load::{Mode, Options, connect};
 use room_tests::metrics::Samples;
 use room_tests::metrics::alerts::{Readings, Rule, rules};
-use room_tests::{eventually, eventually_async};
+use room_tests::{eventually, eventually_async, not_run};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -310,7 +310,6 @@ struct Group {
 }
 
 impl Group {
-    #[expect(clippy::print_stderr, reason = "who runs the tests is to see which did not run")]
     fn new(test: &str) -> Option<Self> {
         for (mount, files) in [
             ("/sys/fs/cgroup", ["memory.max", "memory.current", "inactive_file "]),
@@ -327,7 +326,7 @@ impl Group {
                 }
             }
         }
-        eprintln!("NOT RUN: {test}: no control group for memory can be made here");
+        not_run(test, "no control group for memory can be made here");
         None
     }
 
@@ -377,6 +376,6 @@ fn prometheus_takes_the_file() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/alerts.yml");
     match Command::new("promtool").args(["check", "rules", file]).output() {
         Ok(output) => assert!(output.status.success(), "{output:?}"),
-        Err(_) => eprintln!("NOT RUN: prometheus_takes_the_file: promtool is not installed"),
+        Err(_) => not_run("prometheus_takes_the_file", "promtool is not installed"),
     }
 }
