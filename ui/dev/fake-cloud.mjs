@@ -225,6 +225,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
       end(entry, 4401);
       return json(response, 200, { ok: true }, { 'Set-Cookie': 'room=; Path=/; Max-Age=0' });
     }
+    if (ask === 'POST /api/instance/wipe') return wipe(request, response, entry);
     if (ask === 'POST /api/auth/pair') return pair(response, entry);
     if (ask === 'GET /api/access/sessions') {
       const mine = ({ person }) => person.subject === entry.person.subject && person.issuer === entry.person.issuer;
@@ -244,6 +245,27 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
     return undefined;
   }
 
+  /** Everyone goes first, this caller too; the answer comes when the providers' programs are done. */
+  async function wipe(request, response, entry) {
+    const { confirm } = await read(request);
+    if (confirm !== INSTANCE) return problem(response, 400, 'not_confirmed', 'Send {"confirm": instanceId} to wipe this Room.');
+    if (script.wipe === 'limited') return problem(response, 429, 'too_many_requests', 'Too many tries.', { 'Retry-After': '42' });
+    const who = actor(entry);
+    const intent = note('instance.wipe', 'intent', who);
+    for (const one of [...devices.values()]) end(one, 4403);
+    await new Promise((resolve) => {
+      setTimeout(resolve, script.wipeMs ?? 300);
+    });
+    if (script.wipe === 'cut') return request.socket.destroy();
+    const left = script.wipe === 'left';
+    note('instance.wipe', left ? 'failed' : 'ok', who, { fields: { intent } });
+    const out = (removed) => ({ ok: true, status: 'disconnected', removed, disconnectedAt: iso(Date.now()), detail: null });
+    const stayed = { ...out([]), ok: false, status: 'failed', detail: 'Codex still says that it is signed in.' };
+    const providers = { claude: out(['~/.claude/.credentials.json']), codex: left ? stayed : out(['~/.codex/auth.json']) };
+    const body = { ok: !left, providers, devices: 0, sessions: 0, keys: 0, credentials: left ? 1 : 0, backups: 0 };
+    return json(response, left ? 409 : 200, body);
+  }
+
   /** Both modes have a log. */
   function logged(response, ask, url) {
     if (ask === 'GET /api/activity') return activity(response, url);
@@ -252,6 +274,7 @@ export function createCloud({ json, problem, read, publish, closeSockets, script
   }
 
   function needs(ask, path) {
+    if (path.startsWith('/api/instance')) return path.endsWith('wipe') ? 'instance.wipe' : 'instance.manage';
     if (path.startsWith('/api/activity')) return 'activity.read';
     if (path.startsWith('/api/status') || ask === 'GET /api/providers' || ask === 'GET /api/providers/status') return 'status.read';
     return path.startsWith('/api/providers') ? 'providers.manage' : 'self';

@@ -191,7 +191,7 @@ async function control(request, response) {
     fake.reset();
     cloud.reset();
     for (const { stream } of sockets) stream.destroy();
-    for (const name of ['lifeMs', 'pairMs', 'trade', 'cloudflare', 'noPlane', 'keys', 'launchAs', 'launchHome', 'heard', 'site', 'install', 'key', 'storage', 'load']) delete script[name];
+    for (const name of ['lifeMs', 'pairMs', 'trade', 'cloudflare', 'noPlane', 'keys', 'launchAs', 'launchHome', 'heard', 'site', 'install', 'key', 'storage', 'load', 'wipe', 'wipeMs']) delete script[name];
   }
   Object.assign(script, more);
   if (people) cloud.control(people);

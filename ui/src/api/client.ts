@@ -31,6 +31,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly problem: wire.Problem,
     readonly retryAfterMs: number | null = null,
+    /** The whole answer, where it is more than a problem. */
+    readonly body: unknown = null,
   ) {
     super(problem.detail ?? problem.title ?? `${kind} ${status}`);
     this.name = 'ApiError';
@@ -91,6 +93,8 @@ interface Extra {
   raw?: 'text' | 'blob';
   /** Asked by the live link, which asks again by itself: in a short time, and once. */
   quick?: boolean;
+  /** Takes its time: the Room works until it answers. */
+  slow?: boolean;
 }
 
 export type Client = ReturnType<typeof createClient>;
@@ -123,7 +127,7 @@ export function createClient(options: ClientOptions) {
     let raw: string;
     try {
       const body = extra.body === undefined ? {} : { body: JSON.stringify(extra.body) };
-      const timeoutMs = extra.quick ? LINK_TIMEOUT_MS : extra.raw === 'blob' ? FILE_TIMEOUT_MS : TIMEOUT_MS;
+      const timeoutMs = extra.quick ? LINK_TIMEOUT_MS : extra.slow || extra.raw === 'blob' ? FILE_TIMEOUT_MS : TIMEOUT_MS;
       answer = await options.fetch(path, { method, headers, timeoutMs, ...body });
       if (extra.raw === 'blob' && answer.status === 200) return await answer.blob?.();
       raw = await answer.text();
@@ -153,7 +157,7 @@ export function createClient(options: ClientOptions) {
     if (answer.status === 403 && kept !== null) options.onForbidden?.();
     const seconds = Number(answer.headers.get('Retry-After') ?? Number.NaN);
     const after = Number.isFinite(seconds) ? seconds * 1000 : null;
-    const error = new ApiError('problem', answer.status, wire.readProblem(body), after);
+    const error = new ApiError('problem', answer.status, wire.readProblem(body), after, body);
     options.onAnswer?.(error.asleep);
     throw error;
   }

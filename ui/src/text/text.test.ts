@@ -45,7 +45,7 @@ test('German has words for every answer of the Room that a person can come to se
   ]);
   expect(codes.size).toBeGreaterThan(40);
   // What this page never asks for, and what is said on the page of coming in.
-  const programs = /^(?:bad_(?:body|json|revocation|position|limit)|unknown_(?:part|kind)|invalid_request|method_not_allowed|not_(?:json|a_form|a_websocket|confirmed)|revocations_full|uri_too_long|code_missing|handshake_\w+)$/u;
+  const programs = /^(?:bad_(?:body|json|revocation|position|limit)|unknown_(?:part|kind)|invalid_request|method_not_allowed|not_(?:json|a_form|a_websocket)|revocations_full|uri_too_long|code_missing|handshake_\w+)$/u;
   const arriving = new Set([...Object.keys((spoken['hosted'] as { codes: object }).codes), ...Object.keys((spoken['enter'] as { codes: object }).codes)]);
   const known = spoken['problems'] as Record<string, string>;
   const silent = [...codes].filter((code) => !programs.test(code) && !arriving.has(code) && code !== 'too_many_requests' && known[code] === undefined);

@@ -12,6 +12,7 @@ import { CopyButton } from './copy';
 import { lazy } from './lazy';
 import { ErrorNote, Facts, Page } from './parts';
 
+const WipeCard = lazy(async () => (await import('./wipe')).WipeCard, null);
 const Programs = lazy(async () => (await Promise.all([import('./programs'), useRoom().openManage()]))[0].Programs, null);
 
 const THEMES: Theme[] = ['system', 'light', 'dark'];
@@ -99,6 +100,7 @@ export function Settings() {
         </button>
         {error !== null && <ErrorNote error={error} testid="sign-out-error" />}
       </section>
+      <WipeCard />
     </Page>
   );
 }

@@ -3,5 +3,6 @@
 import { activity } from './activity';
 import { people } from './people';
 import { problems } from './problems';
+import { wipe } from './wipe';
 
-export const de = { activity, people, problems };
+export const de = { activity, people, problems, wipe };

@@ -30,6 +30,7 @@ export const problems: Record<string, string> = {
   not_a_session: 'Ein Token endet von selbst; es gibt keine Anmeldung zu beenden.',
   // Signing in to providers.
   unknown_method: 'Diese Art der Anmeldung gibt es nicht.',
+  not_confirmed: 'Die Kennung ist nicht die dieses Rooms. Laden Sie die Seite neu.',
   not_installed: 'Das Programm ist auf diesem Rechner nicht installiert.',
   not_installable: 'Ihr Room kann das Programm auf diesem Rechner nicht installieren.',
   would_sign_out: 'Eine neue Anmeldung meldet das bisherige Konto zuerst ab.',
