@@ -81,8 +81,8 @@ export const EXPORT_PATH = '/api/activity.ndjson';
 export function activityCalls({ get, send }: Pick<Client, 'get' | 'send'>) {
   return {
     /** The newest events, or the newest of those before one. */
-    async page(kind: Kind | null, before: number | null): Promise<Page> {
-      const asked = [kind === null ? null : `kind=${kind}`, before === null ? null : `before=${before}`];
+    async page(kind: Kind | null, before: number | null, limit: number | null = null): Promise<Page> {
+      const asked = [kind === null ? null : `kind=${kind}`, before === null ? null : `before=${before}`, limit === null ? null : `limit=${limit}`];
       const query = asked.filter((part) => part !== null).join('&');
       return readPage(await get(`/api/activity${query === '' ? '' : `?${query}`}`));
     },

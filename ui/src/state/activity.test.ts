@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { readEvent, readPage, type Event } from '../api/activity';
 import { createClient } from '../api/client';
 import type { ChannelHandler } from '../api/socket';
-import { createActivity, MAX_EVENTS, merged } from './activity';
+import { createActivity, isError, MAX_EVENTS, merged } from './activity';
 
 const raw = (seq: number, more: Record<string, unknown> = {}) => ({
   seq,
@@ -156,4 +156,76 @@ test('a failure is told, and the next answer ends it', async () => {
   state.status = 200;
   await activity.load();
   expect([activity.error.value, activity.log.value?.events]).toEqual([null, []]);
+});
+
+test('an error is what failed or was refused, not what runs, nor what someone cancelled', () => {
+  for (const outcome of ['failed', 'refused']) expect(isError(event(1, { outcome })), outcome).toBe(true);
+  for (const outcome of ['ok', 'intent', 'unknown']) expect(isError(event(1, { outcome })), outcome).toBe(false);
+  expect(isError(event(1, { outcome: 'failed', detail: { status: 'canceled' } }))).toBe(false);
+  expect(isError(event(1, { action: 'instance.keys', detail: { status: 'stale' } }))).toBe(true);
+});
+
+const many = (from: number, to: number, failed: number[] = []) =>
+  Array.from({ length: to - from + 1 }, (_, index) => raw(from + index, failed.includes(from + index) ? { outcome: 'failed' } : {}));
+
+test('only errors: they are looked for further back, until one is found', async () => {
+  const { activity, asked, settle, tell } = setUp({
+    '/api/activity': { events: many(451, 500), more: true },
+    '/api/activity?before=451&limit=200': { events: many(251, 450), more: true },
+    '/api/activity?before=251&limit=200': { events: many(51, 250, [60, 200]), more: true },
+    '/api/activity?before=51&limit=200': { events: many(1, 50), more: false },
+  });
+  activity.open();
+  await settle();
+  expect(activity.shown.value).toHaveLength(50);
+  await activity.onlyErrors(true);
+  expect([activity.shown.value.map(({ seq }) => seq), asked.length, activity.log.value?.more]).toEqual([[200, 60], 3, true]);
+  tell()?.event('activity:event', raw(501));
+  tell()?.event('activity:event', raw(502, { outcome: 'refused' }));
+  expect(activity.shown.value.map(({ seq }) => seq)).toEqual([502, 200, 60]);
+  await activity.older();
+  expect([activity.shown.value.length, asked.length, activity.log.value?.more]).toEqual([3, 4, false]);
+  await activity.onlyErrors(false);
+  expect([activity.shown.value.length, asked.length]).toEqual([502, 4]);
+});
+
+test('only errors: the search has an end, and a choice ends it', async () => {
+  const pages = Object.fromEntries(
+    Array.from({ length: 20 }, (_, index) => 4001 - index * 200).map((before) => [
+      `/api/activity?before=${before}&limit=200`,
+      { events: many(before - 200, before - 1), more: true },
+    ]),
+  );
+  const { activity, asked, state, held, settle } = setUp({ '/api/activity': { events: many(4001, 4050), more: true }, ...pages });
+  activity.open();
+  await settle();
+  await activity.onlyErrors(true);
+  expect([activity.shown.value, activity.full.value, asked.length]).toEqual([[], true, 6]);
+  state.hold = true;
+  activity.choose('access');
+  activity.choose(null);
+  held.at(-1)?.();
+  await settle();
+  await settle();
+  // It looks on in what was chosen last; that it is not wanted any more ends it.
+  expect(asked.at(-1)).toBe('/api/activity?before=4001&limit=200');
+  void activity.onlyErrors(false);
+  held.at(-1)?.();
+  await settle();
+  expect([asked.at(-1), activity.busy.value]).toEqual(['/api/activity?before=4001&limit=200', null]);
+});
+
+test('only errors: a search that fails says so and can go on', async () => {
+  const { activity, state, asked, settle } = setUp({
+    '/api/activity': { events: many(51, 100), more: true },
+    '/api/activity?before=51&limit=200': { events: many(1, 50, [7]), more: false },
+  });
+  activity.open();
+  await settle();
+  state.status = 503;
+  await activity.onlyErrors(true);
+  expect([activity.error.value?.status, activity.shown.value, asked.length]).toEqual([503, [], 2]);
+  state.status = 200;
+  await activity.load();
+  expect([activity.error.value, activity.shown.value.map(({ seq }) => seq)]).toEqual([null, [7]]);
 });

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { EXPORT_PATH, type Actor, type Event, type Kind } from '../api/activity';
 import { ApiError } from '../api/client';
-import { createActivity, type Activity as State } from '../state/activity';
+import { createActivity, isError, type Activity as State, type Log } from '../state/activity';
 import { parseUrl } from '../state/address';
 import { plain } from '../state/plain';
 import { clockTime, dayTime, formatNumber, formatTime } from '../text';
@@ -24,6 +24,8 @@ export function Activity() {
   useEffect(() => state.open(), [state]);
   const log = state.log.value;
   const kind = state.kind.value;
+  const shown = state.shown.value;
+  const errorsOnly = state.errorsOnly.value;
   return (
     <Page title={w.title} testid="activity">
       <fieldset class="segments kinds">
@@ -42,16 +44,24 @@ export function Activity() {
             </label>
           ))}
         </div>
+        <label class="errors">
+          <input type="checkbox" data-testid="errors-only" checked={errorsOnly} onChange={(event) => void state.onlyErrors(event.currentTarget.checked)} />
+          <span>{w.errorsOnly}</span>
+        </label>
       </fieldset>
       {state.error.value !== null && <ErrorNote error={state.error.value} retry={() => void state.load()} />}
       {log === null && state.error.value === null && <Skeleton />}
-      {log?.events.length === 0 && (
-        <p class="lead muted" data-testid="activity-none">
-          {kind === null ? w.none : w.noneOfKind}
+      {log !== null && shown.length === 0 && state.busy.value === null && (
+        <p class="lead muted" data-testid="activity-none" role="status">
+          {errorsOnly && log.events.length > 0
+            ? w.noErrors(log.more ? formatNumber(log.events.length) : null)
+            : kind === null
+              ? w.none
+              : w.noneOfKind}
         </p>
       )}
-      {log !== null && days(log.events, room.clockOffset.value).map(([day, events]) => <Day key={day} day={day} events={events} />)}
-      {log !== null && log.events.length > 0 && <Older state={state} more={log.more} />}
+      {log !== null && days(shown, room.clockOffset.value).map(([day, events]) => <Day key={day} day={day} events={events} />)}
+      {log !== null && log.events.length > 0 && <Older state={state} log={log} />}
       {log !== null && log.events.length > 0 && <Export state={state} />}
     </Page>
   );
@@ -141,10 +151,11 @@ export function whoOf(actor: Actor | null): string {
 const ENDS = ['access.sign_out', 'access.end_session', 'access.revoke', 'access.backchannel_logout', 'provider.cancel', 'provider.disconnect', 'provider.remove_key', 'instance.stop'];
 const BEGINS = ['provider.connect', 'provider.input', 'provider.answer', 'provider.install', 'access.pair'];
 
-export function toneOf({ action, outcome, detail }: Event): Tone {
+export function toneOf(event: Event): Tone {
+  const { action, outcome, detail } = event;
   if (outcome === 'intent' || outcome === 'unknown') return 'wait';
   if (detail['status'] === 'canceled') return 'off';
-  if (outcome !== 'ok' || action === 'access.refused' || ['degraded', 'stale', 'none'].includes(detail['status'] ?? '')) return 'bad';
+  if (isError(event)) return 'bad';
   return ENDS.includes(action) || detail['status'] === 'disconnected' ? 'off' : BEGINS.includes(action) ? 'wait' : 'good';
 }
 
@@ -174,12 +185,14 @@ function Details({ event, offset }: { event: Event; offset: number }) {
   );
 }
 
-function Older({ state, more }: { state: State; more: boolean }) {
+function Older({ state, log }: { state: State; log: Log }) {
   const busy = state.busy.value === 'older';
-  if (!more) return <p class="hint under">{w.end}</p>;
+  const errorsOnly = state.errorsOnly.value;
+  if (!log.more) return errorsOnly && state.shown.value.length === 0 ? null : <p class="hint under">{w.end}</p>;
+  if (state.full.value) return <p class="hint under" data-testid="full">{w.full(formatNumber(log.events.length))}</p>;
   return (
     <button type="button" class="button wide" data-testid="older" disabled={state.busy.value !== null} onClick={() => void state.older()}>
-      {busy ? w.loadingOlder : w.older}
+      {busy ? (errorsOnly ? w.searching : w.loadingOlder) : w.older}
     </button>
   );
 }

@@ -173,6 +173,10 @@ export const activity: typeof en = {
 
   filter: 'Zeigen',
   kinds: { all: 'Alles', access: 'Anmeldungen', provider: 'Anbieter', instance: 'Room' },
+  errorsOnly: 'Nur Fehler',
+  noErrors: (looked) => (looked === null ? 'Nichts ist fehlgeschlagen oder abgelehnt worden.' : `In den letzten ${looked} Ereignissen ist nichts fehlgeschlagen oder abgelehnt worden.`),
+  searching: 'Sucht weiter zurück…',
+  full: (count) => `Diese Seite reicht ${count} Ereignisse zurück. „Alles exportieren“ enthält auch die übrigen.`,
   older: 'Ältere zeigen',
   loadingOlder: 'Wird geladen…',
   end: 'Das ist alles.',

@@ -171,6 +171,11 @@ export const activity = {
 
   filter: 'Show',
   kinds: { all: 'All', access: 'Sign-ins', provider: 'Providers', instance: 'Room' },
+  errorsOnly: 'Errors only',
+  /** `looked` is how many were looked through, null for all there are. */
+  noErrors: (looked: string | null) => (looked === null ? 'Nothing has failed or been refused.' : `Nothing has failed or been refused in the last ${looked} events.`),
+  searching: 'Looking further back…',
+  full: (count: string) => `This page goes back ${count} events. “Export all” has the rest.`,
   older: 'Show older',
   loadingOlder: 'Loading…',
   end: 'That is all.',
