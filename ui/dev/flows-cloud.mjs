@@ -269,6 +269,77 @@ export function cloudFlows({ base, say, open, id }) {
       assert.match(await page.textContent(id('people')), /let in by/u);
     },
 
+    async 'cloud: wiping asks for the name, survives its own sign-out, and shows the proof'() {
+      const page = await signedIn('ada', '/settings');
+      await page.click(id('wipe'));
+      assert.equal(await page.isDisabled(id('wipe-yes')), true);
+      await page.fill(id('wipe-name'), 'another room');
+      await page.press(id('wipe-name'), 'Enter');
+      assert.equal(await page.getAttribute(id('wipe-dialog'), 'data-at'), 'asking');
+      await page.click(id('wipe-no'));
+      await page.waitForSelector(id('wipe-dialog'), { state: 'detached' });
+      await say({ wipe: 'limited' });
+      await page.click(id('wipe'));
+      await page.fill(id('wipe-name'), "ada's room");
+      await page.click(id('wipe-yes'));
+      await page.waitForSelector(id('wipe-error'));
+      await say({ wipe: null });
+      await page.click(id('wipe-yes'));
+      await page.waitForSelector('[data-at=busy]');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('[data-at=ended]');
+      assert.match(await page.textContent(id('wipe-dialog')), /is wiped.*Claude.*signed out.*\.credentials\.json/u);
+      assert.equal(await page.textContent(id('left-devices')), '0');
+      // The page behind it knows, and has the way back in.
+      await page.waitForSelector('[data-reason=revoked]', { state: 'attached' });
+      await page.click(id('wipe-close'));
+      await page.waitForSelector(id('launch'));
+    },
+
+    async 'cloud: a wipe that leaves something, or is cut off, says so and leaves no dead end'() {
+      for (const [wipe, selector, words] of [
+        ['left', '[data-at=ended]', /Not everything is gone.*still signed in.*Sign in again and wipe once more/u],
+        ['cut', id('wipe-error'), /Nobody here can tell how far it came/u],
+      ]) {
+        const page = await signedIn('ada', '/settings');
+        await say({ wipe });
+        await page.click(id('wipe'));
+        await page.fill(id('wipe-name'), 'inst-4711');
+        await page.press(id('wipe-name'), 'Enter');
+        await page.waitForSelector(selector);
+        assert.match(await page.textContent(id('wipe-dialog')), words);
+        await page.click(id('wipe-close'));
+        await page.waitForSelector(id('launch'));
+        await page.context().close();
+      }
+      const admin = await signedIn('grace', '/settings');
+      await admin.waitForSelector(id('sign-out'));
+      await admin.waitForSelector(id('programs'));
+      assert.equal(await admin.locator(id('wipe')).count(), 0);
+    },
+
+    async 'cloud: errors alone are found far back, and a search without any comes to an end'() {
+      const quiet = Array.from({ length: 260 }, (_, index) => ['access.sign_in', 'ok', 'ada', 9_000 - index]);
+      await say({ mode: 'cloud', people: { history: [['provider.finished', 'failed', null, 10_000, { target: 'codex', detail: { reason: 'network' } }], ...quiet] } });
+      const page = await signedIn('ada', '/activity');
+      await page.waitForSelector(id('day'));
+      assert.equal(await page.locator('[data-outcome=failed]').count(), 0);
+      await page.check(id('errors-only'));
+      await page.waitForSelector('[data-outcome=failed]');
+      assert.equal(await page.locator('[data-outcome=ok]').count(), 0);
+      await page.click(`label:has(${id('kind-instance')})`);
+      await page.waitForSelector(id('activity-none'));
+      await page.uncheck(id('errors-only'));
+      await page.click(`label:has(${id('kind-all')})`);
+      await page.waitForSelector('[data-outcome=ok]');
+      await say({ reset: true, people: { history: Array.from({ length: 1_200 }, (_, index) => ['access.sign_in', 'ok', 'ada', 9_000 - index]) } });
+      const other = await signedIn('ada', '/activity');
+      await other.check(id('errors-only'));
+      await other.waitForSelector(id('full'));
+      assert.match(await other.textContent(id('activity-none')), /in the last 1,000 events/u);
+    },
+
     async 'cloud: one without the channel sees the new device too'() {
       const page = await signedIn('bob', '/access');
       await page.click(id('add-device'));

@@ -30,6 +30,17 @@ export function cloudScreens({ base, say, id, IN }) {
     ['provider.disconnect', 'intent', 'ada', 5 * MINUTE, { target: 'claude' }],
   ];
 
+  async function wiping(page) {
+    await page.click(id('wipe'));
+    await page.fill(id('wipe-name'), 'inst-4711');
+    await page.click(id('wipe-yes'));
+  }
+
+  async function wiped(page) {
+    await wiping(page);
+    await page.waitForSelector('[data-at=ended]');
+  }
+
   /** A screen of someone who arrives; `script` before, `go` after. */
   function as(who, path, go, script = {}) {
     return {
@@ -118,6 +129,32 @@ export function cloudScreens({ base, say, id, IN }) {
     'activity-none': as('ada', '/activity', async (page) => {
       await page.waitForSelector(id('day'));
       await page.click(`label:has(${id('kind-instance')})`);
+      await page.waitForSelector(id('activity-none'));
+    }),
+    settings: as('ada', '/settings', async (page) => {
+      await page.locator(id('wipe')).scrollIntoViewIfNeeded();
+    }),
+    'wipe-ask': as('ada', '/settings', async (page) => {
+      await page.click(id('wipe'));
+      await page.fill(id('wipe-name'), 'Ada’s');
+    }),
+    'wipe-busy': as('ada', '/settings', async (page) => {
+      await wiping(page);
+      await page.waitForSelector('[data-reason=revoked]', { state: 'attached' });
+    }, { wipeMs: 3_000 }),
+    'wipe-done': as('ada', '/settings', wiped),
+    'wipe-left': as('ada', '/settings', wiped, { wipe: 'left' }),
+    'wipe-failed': as('ada', '/settings', async (page) => {
+      await wiping(page);
+      await page.waitForSelector(id('wipe-error'));
+    }, { wipe: 'limited' }),
+    'activity-errors': as('ada', '/activity', async (page) => {
+      await page.click(`label:has(${id('errors-only')})`);
+      await page.waitForFunction(() => document.querySelector('[data-outcome=ok][data-action="access.sign_in"]') === null);
+    }, { people: { history: HISTORY } }),
+    'activity-no-errors': as('ada', '/activity', async (page) => {
+      await page.waitForSelector(id('day'));
+      await page.click(`label:has(${id('errors-only')})`);
       await page.waitForSelector(id('activity-none'));
     }),
     'denied-activity': as('vera', '/activity', (page) => page.waitForSelector(id('denied'))),
