@@ -138,6 +138,20 @@ export function PhoneCard({ url, code }: { url: URL; code: string | null }) {
       <QrCode address={url.href} label={w.qrAlt(url.host + url.pathname)} />
       <p class="muted">{code === null ? w.scanLink : w.scanCode}</p>
       {code !== null && <p class="mono again">{code}</p>}
+      {/* A long address makes a code that some cameras cannot read; where the browser can, it sends the link. */}
+      {'share' in navigator && (
+        <button
+          type="button"
+          class="button"
+          data-testid="send-link"
+          onClick={() => {
+            // Whoever closes the sheet has changed their mind; the code is still there.
+            navigator.share({ url: url.href }).catch(() => null);
+          }}
+        >
+          {w.sendLink}
+        </button>
+      )}
     </aside>
   );
 }

@@ -11,7 +11,7 @@ import { safeStorage } from '../state/storage';
 import { trustedUrl } from '../state/address';
 import { w } from '../text/ended';
 import { sentenceOf, toneOf, whoOf } from './activity';
-import { CodeCard, LinkCard } from './approve';
+import { CodeCard, LinkCard, PhoneCard } from './approve';
 import { provideRoom } from './context';
 import { Ended } from './ended';
 import { qrPath } from './qr';
@@ -120,6 +120,24 @@ test.each(['http://auth.openai.com/x', 'https://evil.example/x', 'javascript:ale
     expect(page.querySelector('a')).toBeNull();
   },
 );
+
+test('a link is sent to a phone where the browser can, and nothing offers it elsewhere', () => {
+  const url = new URL('https://claude.com/cai/oauth/authorize?code=true');
+  const card = () => draw(<PhoneCard url={url} code={null} />);
+  expect(card().querySelector('[data-testid=send-link]')).toBeNull();
+  const sent: unknown[] = [];
+  Object.defineProperty(navigator, 'share', {
+    configurable: true,
+    value: async (what: unknown) => {
+      sent.push(what);
+      throw new DOMException('closed', 'AbortError');
+    },
+  });
+  render(null, host);
+  card().querySelector<HTMLButtonElement>('[data-testid=send-link]')?.click();
+  expect(sent).toEqual([{ url: url.href }]);
+  Reflect.deleteProperty(navigator, 'share');
+});
 
 test('a code without an address is still a code', () => {
   const page = draw(<CodeCard view={view({ deviceCode: 'AAAA-BBBB' })} code="AAAA-BBBB" url={null} left={null} />);

@@ -42,6 +42,7 @@ export const login: typeof en = {
   showQr: 'QR-Code zeigen',
   hideQr: 'QR-Code ausblenden',
   onPhone: 'Lieber auf dem Telefon',
+  sendLink: 'Link an mein Telefon senden',
   scanCode: 'Scannen, dann den Code eingeben:',
   scanLink: 'Scannen, dort anmelden, dann den Code hier einfügen.',
   qrAlt: (address) => `QR-Code von ${address}`,

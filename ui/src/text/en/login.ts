@@ -44,6 +44,7 @@ export const login = {
   showQr: 'Show QR code',
   hideQr: 'Hide QR code',
   onPhone: 'On your phone instead',
+  sendLink: 'Send link to my phone',
   scanCode: 'Scan, then type the code:',
   scanLink: 'Scan, sign in there, then paste the code here.',
   qrAlt: (address: string) => `QR code of ${address}`,
