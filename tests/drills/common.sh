@@ -16,10 +16,11 @@ fail() {
     exit 1
 }
 
-# This machine cannot do it: that is said, and is no failure.
+# This machine cannot do it: that is said, and is no failure, except under CI=true.
 not_here() {
     echo "NOT RUN: $DRILL: $*"
-    exit 0
+    [ "${CI:-}" != true ]
+    exit
 }
 
 say() { echo "$DRILL: $*"; }

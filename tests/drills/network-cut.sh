@@ -3,7 +3,8 @@
 if [ "${DRILL_WITHOUT_NETWORK:-}" != 1 ]; then
     if ! unshare --net true 2>/dev/null; then
         echo "NOT RUN: network-cut: only root may make a network namespace"
-        exit 0
+        [ "${CI:-}" != true ]
+        exit
     fi
     DRILL_WITHOUT_NETWORK=1 exec unshare --net "$0"
 fi

@@ -48,7 +48,7 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
             setup::chromium().map(drop)
         });
 
-    gate.set_up("reverse proxies and Prometheus", setup::neighbours);
+    gate.set_up("what stands around a Room", setup::neighbours);
 
     gate.part("program", || {
         // All of it, as the tests are built: for the program alone most crates would be built

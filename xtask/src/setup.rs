@@ -50,16 +50,27 @@ pub(crate) fn chromium() -> anyhow::Result<&'static str> {
     }
 }
 
-/// What stands around a Room: the reverse proxies that it is walked behind, and Prometheus.
+/// What stands around a Room: the proxies it is walked behind, Prometheus, what drills break it with.
 pub(crate) fn neighbours() -> anyhow::Result<()> {
-    const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/sbin/haproxy", "/usr/bin/promtool"];
-    let missing = || PROGRAMS.into_iter().find(|path| !Path::new(path).exists());
-    if missing().is_some() {
-        apt_install(&["nginx-light", "haproxy", "prometheus"])?;
+    const PROGRAMS: [(&str, &str); 7] = [
+        ("/usr/sbin/nginx", "nginx-light"),
+        ("/usr/sbin/haproxy", "haproxy"),
+        ("/usr/bin/promtool", "prometheus"),
+        ("/usr/bin/faketime", "faketime"),
+        ("/usr/bin/curl", "curl"),
+        ("/usr/bin/ip", "iproute2"),
+        ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
+    ];
+    let missing = || -> Vec<&str> {
+        let absent = PROGRAMS.into_iter().filter(|(path, _)| !Path::new(path).exists());
+        absent.map(|(_, package)| package).collect()
+    };
+    if !missing().is_empty() {
+        apt_install(&missing())?;
     }
-    match missing() {
+    match missing().first() {
         None => Ok(()),
-        Some(path) => bail!("{path} is not installed"),
+        Some(package) => bail!("{package} is not installed"),
     }
 }
 

@@ -240,8 +240,6 @@ async fn pages_that_do_not_read_are_told() {
     watch.quiet(&["RoomSlowReaders"]);
     room.control.flood();
     watch.until(&room.app, "RoomSlowReaders").await;
-    let now = Samples::of(&room.app).await;
-    assert!(now.sum("room_ws_dropped_total", &[]) > 0.5, "what did not fit was dropped");
     crowd.end().await;
 }
 
