@@ -46,7 +46,7 @@ impl Farewell {
     }
 
     /// Tells everyone, now or when they come. A few sockets are told in a moment, more than
-    /// [`GROUPS`] within two seconds.
+    /// the number of groups within two seconds.
     pub async fn tell(&self) {
         for group in 0..GROUPS {
             if self.tell_group(group) {

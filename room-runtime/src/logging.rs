@@ -1,7 +1,7 @@
 //! The log: to standard error, a line an event, as JSON or for eyes.
 //!
 //! What may be in a line is a closed set of fields, each at most 1 KiB long; no address with its
-//! query, no body and no terminal's text is among them. Behind that stands [`scrub`], which takes
+//! query, no body and no terminal's text is among them. Behind that stands `scrub`, which takes
 //! out whatever still looks like a secret. An event of a request carries the number we gave it,
 //! which is in its answer too.
 
