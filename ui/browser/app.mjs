@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { watch, within } from './clock.mjs';
 import { ask, controlled, DESK, id, LINK, live, open, openRemembering, suite, until } from './stage.mjs';
 
 const base = new URL(LINK).origin;
@@ -125,16 +126,10 @@ await suite({
     await page.evaluate(() => fetch('/api/status').catch(() => null));
     const token = await page.evaluate((key) => localStorage.getItem(key), MARK);
     await ask('stop');
-    // The best of three: the machine may do other things.
-    const times = [];
-    let answer;
-    while (times.length < 3 && !(Math.min(...times) < 1000)) {
-      const start = performance.now();
-      answer = await page.goto(`${base}/activity`);
-      await page.waitForSelector(`${id('connect-page')} ${id('connect-command')}`);
-      times.push(performance.now() - start);
-    }
-    assert.ok(Math.min(...times) < 1000, `${times} ms`);
+    const stop = watch();
+    const answer = await page.goto(`${base}/activity`);
+    await page.waitForSelector(`${id('connect-page')} ${id('connect-command')}`);
+    within(1_000, 'the page of a Room that is away', stop);
     assert.ok(answer.fromServiceWorker());
     assert.match(answer.headers()['content-security-policy'], /require-trusted-types-for 'script'/u);
     assert.equal(new URL(page.url()).pathname, '/activity', 'the address stays');
@@ -168,7 +163,7 @@ await suite({
       window.same = true;
     });
     await ask('start');
-    await page.waitForSelector(`${id('connect-reason')}[data-reason=ended]`, { timeout: 15_000 });
+    await page.waitForSelector(`${id('connect-reason')}[data-reason=ended]`);
     assert.equal(await page.evaluate(() => window.same), true);
     // A new link in the same tab changes what is behind the # alone.
     await page.goto(await ask('link').then((link) => link.replace('/#', '/activity#')));
@@ -184,7 +179,7 @@ await suite({
     await controlled(other);
     const answer = await other.reload();
     assert.ok(answer.fromServiceWorker());
-    await until('live', () => other.locator('[data-phase=live]').count(), 10_000);
+    await until('live', () => other.locator('[data-phase=live]').count(), 30_000);
     await other.context().close();
   },
 });

@@ -199,7 +199,7 @@ await suite({
     await visit(page, '/providers/claude/connect');
     await page.tap(id('paste-input'));
     await page.setViewportSize({ width: 390, height: 844 - 340 });
-    await until('both are in sight', async () => (await hidden()).length === 0, 3_000);
+    await until('both are in sight', async () => (await hidden()).length === 0, 20_000);
     await page.evaluate(() => scrollTo(0, 0));
     assert.notDeepEqual(await hidden(), [], 'control: what is out of sight is found');
     await page.setViewportSize({ width: 390, height: 844 });
@@ -210,7 +210,7 @@ await suite({
     await visit(page, '/providers/codex/connect');
     assert.equal(await page.evaluate(() => document.getAnimations().filter((one) => one.playState === 'running').length), 0);
     await page.emulateMedia({ reducedMotion: 'no-preference' });
-    await until('control: else the current step pulses', () => page.evaluate(() => document.getAnimations().length > 0), 5_000);
+    await until('control: else the current step pulses', () => page.evaluate(() => document.getAnimations().length > 0), 20_000);
     await page.emulateMedia({ reducedMotion: 'reduce' });
   },
 

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { launch } from '../dev/browser.mjs';
+import { watch, within } from './clock.mjs';
 
 const { LINK, HOW, SHOTS, VIEW = 'phone', THEME = 'light' } = process.env;
 const PHONE = { viewport: { width: 393, height: 852 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
@@ -54,8 +55,10 @@ const WAYS = {
     await page.waitForSelector(id('progress-codex'));
     await shot('installing');
     await ask({ step: 'installing' });
+    const stop = watch();
     await page.click(id('cancel-install-codex'));
-    await page.waitForSelector(`${id('install-ended-codex')}[data-status=canceled]`, { timeout: 6_000 });
+    await page.waitForSelector(`${id('install-ended-codex')}[data-status=canceled]`);
+    within(5_000, 'given up', stop);
     await shot('install-cancelled');
   },
 };

@@ -19,7 +19,7 @@ function listen(target) {
 /** What was said since the last time; steps that a quick program leaves out make no difference. */
 async function heard(target, expected) {
   const { length } = expected;
-  const all = await until('it is said', () => target.evaluate((last) => globalThis.said.at(-1) === last, expected[length - 1]), 5_000).then(
+  const all = await until('it is said', () => target.evaluate((last) => globalThis.said.at(-1) === last, expected[length - 1]), 20_000).then(
     () => target.evaluate(() => globalThis.said.splice(0)),
     () => target.evaluate(() => globalThis.said.splice(0)),
   );
@@ -52,7 +52,7 @@ async function tabTo(target, selector) {
     // The browser scrolls to it in a frame of its own.
     let faults = [];
     const right = async () => (faults = await target.evaluate(stop)).length === 0;
-    await until('the focus in sight', right, 1_000).catch(() => assert.deepEqual(faults, []));
+    await until('the focus in sight', right, 10_000).catch(() => assert.deepEqual(faults, []));
     if (await target.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return;
   }
   assert.fail(`no way to ${selector}`);
@@ -65,7 +65,7 @@ async function press(target, selector) {
 
 /** The heading that has the focus. */
 const focused = (target) => target.evaluate(() => (/^H[12]$/u.test(document.activeElement.tagName) ? document.activeElement.textContent : null));
-const heading = (target, text) => until(`the focus at “${text}”`, async () => (await focused(target)) === text, 5_000);
+const heading = (target, text) => until(`the focus at “${text}”`, async () => (await focused(target)) === text, 20_000);
 
 /** What would take someone's page away: to be scrolled sideways, or moved. */
 function calm() {
@@ -87,7 +87,7 @@ await suite({
     for (const tab of ['providers', 'access', 'activity', 'settings', 'overview']) {
       await page.focus(id(`tab-${tab}`));
       await page.keyboard.press('Enter');
-      await until(`the heading of ${tab}`, () => page.evaluate(() => document.activeElement.tagName === 'H1'), 5_000);
+      await until(`the heading of ${tab}`, () => page.evaluate(() => document.activeElement.tagName === 'H1'), 20_000);
       assert.equal(await page.locator('h1').count(), 1);
       assert.equal(await page.getAttribute(`${id(`tab-${tab}`)}`, 'aria-current'), 'page');
       assert.ok((await page.title()).startsWith(await page.textContent('h1')));

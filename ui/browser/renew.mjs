@@ -28,7 +28,7 @@ function hide(value) {
 async function roundTrip(leave) {
   const before = loads;
   await leave();
-  await until('it is back', () => loads > before && page.url().startsWith(base), 10_000);
+  await until('it is back', () => loads > before && page.url().startsWith(base), 30_000);
   await live(page);
 }
 

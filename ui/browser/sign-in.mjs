@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { launch } from '../dev/browser.mjs';
+import { watch, within } from './clock.mjs';
 
 const { LINK, SHOTS, VIEW = 'phone', THEME = 'light' } = process.env;
 const PHONE = { viewport: { width: 393, height: 852 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
@@ -86,8 +87,10 @@ async function cancelCodex() {
   await page.click(id('afresh'));
   await page.click(id('start'));
   await page.waitForSelector(id('device-code'));
+  const stop = watch();
   await page.click(id('cancel'));
   await page.waitForSelector(id('canceled'));
+  within(1_000, 'cancelled', stop);
   await shot('codex-cancelled');
   await ask({ step: 'cancelled' });
 }
