@@ -325,9 +325,16 @@ fn more() -> impl Iterator<Item = Look> {
 }
 
 pub(crate) fn one_time_link(app: &TestApp) -> String {
-    let output = app.command(&["open", "--no-open"]).unwrap().output().unwrap();
+    printed_link(app, "open --no-open")
+}
+
+/// What a command of Room's prints to sign one browser in.
+pub(crate) fn printed_link(app: &TestApp, command: &str) -> String {
+    let words: Vec<_> = command.split(' ').collect();
+    let output = app.command(&words).unwrap().output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    let link = printed.split_whitespace().find(|word| word.contains("/#code="));
+    let is_link = |word: &&str| word.contains("/#code=") || word.contains("/#pair=");
+    let link = printed.split_whitespace().find(is_link);
     link.unwrap_or_else(|| panic!("a link in {printed:?}")).to_owned()
 }
 

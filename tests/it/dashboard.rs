@@ -14,7 +14,7 @@ use room_tests::issuer::{ControlPlane, subject};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::browser::{DESKTOP, Look, PHONE, Person, chromium_for, one_time_link};
+use crate::browser::{DESKTOP, Look, PHONE, Person, chromium_for, printed_link};
 use crate::room::{Room, id};
 
 /// A Room, and how people come to it.
@@ -22,6 +22,8 @@ struct House {
     room: Room,
     /// Of a hosted one.
     plane: Option<ControlPlane>,
+    /// What prints a link where there is no control plane.
+    command: &'static str,
     /// Where browsers find it.
     address: String,
 }
@@ -30,7 +32,7 @@ impl House {
     async fn local() -> Self {
         let room = Room::with(|setup| setup.fixed_port().unwrap()).await;
         let address = format!("http://localhost:{}", room.app.port());
-        Self { room, plane: None, address }
+        Self { room, plane: None, command: "open --no-open", address }
     }
 
     /// A hosted one; its page is asked for at `port`, or at its own if there is none.
@@ -45,13 +47,25 @@ impl House {
         let address = format!("http://localhost:{}", port.unwrap_or(room.app.port()));
         plane.serve_room(&address);
         room.app.act_as(plane.token(Role::Owner));
-        Self { room, plane: Some(plane), address }
+        Self { room, plane: Some(plane), command: "", address }
+    }
+
+    /// A hosted one that its owner has a shell on, and nobody else a say in.
+    async fn standalone() -> Self {
+        let setup = Setup::new().unwrap().cloud_for_browsers().unwrap();
+        let home = setup.home().text().to_owned();
+        let setup = setup.var("ROOM_STANDALONE", "1").var("ROOM_PROVIDER_HOME", &home);
+        let mut room = Room::from(setup.var("ROOM_INSTANCE_ID", "inst-1")).await;
+        let bearer = room.app.command(&["token"]).unwrap().output().unwrap();
+        room.app.act_as(String::from_utf8(bearer.stdout).unwrap().trim().to_owned());
+        let address = format!("http://localhost:{}", room.app.port());
+        Self { room, plane: None, command: "pair", address }
     }
 
     fn link(&self) -> String {
         match &self.plane {
             Some(plane) => format!("{}/#token={}", self.address, plane.token(Role::Owner)),
-            None => one_time_link(&self.room.app),
+            None => printed_link(&self.room.app, self.command),
         }
     }
 
@@ -114,6 +128,7 @@ async fn attend(mut house: House, mut person: Person) {
                 json!(house.room.app.cancel(id(&view)).await.status.as_u16())
             }
             "revoke" => json!(house.revoke().await),
+            "signed in" => json!(house.room.app.home().codex().join("auth.json").exists()),
             "done" => break person.end(),
             other => panic!("no such step: {other:?}"),
         };
@@ -194,6 +209,23 @@ async fn everyone_can_use_every_page_of_a_hosted_room() {
     let house = House::hosted(Setup::new().unwrap().cloud_for_browsers().unwrap(), None).await;
     let script = person(&house, &chromium, "everyone.mjs", PHONE, &[("MODE", "cloud")]);
     attend(house, script).await;
+}
+
+#[tokio::test]
+async fn an_owner_wipes_a_hosted_room_and_has_the_proof() {
+    let Some(chromium) = chromium_for("an_owner_wipes_a_hosted_room_and_has_the_proof") else {
+        return;
+    };
+    for standalone in [false, true] {
+        let house = if standalone {
+            House::standalone().await
+        } else {
+            House::hosted(Setup::new().unwrap().cloud_for_browsers().unwrap(), None).await
+        };
+        let plane = house.plane.as_ref().map(ControlPlane::url).unwrap_or_default();
+        let script = person(&house, &chromium, "wipe.mjs", PHONE, &[("PLANE", &plane)]);
+        attend(house, script).await;
+    }
 }
 
 #[tokio::test]

@@ -113,6 +113,12 @@ await suite({
     }
   },
 
+  async 'a hosted Room can be given back from its settings, one on a person’s own computer cannot'() {
+    await visit(page, '/settings');
+    await page.waitForSelector(id('sign-out'));
+    assert.equal(await page.locator(id('wipe')).count(), CLOUD ? 1 : 0);
+  },
+
   async 'nothing scrolls sideways and every target is as large as a finger, on every size, on its side, in German'() {
     const found = [];
     for (const language of ['en', 'de']) {
