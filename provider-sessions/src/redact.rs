@@ -126,6 +126,11 @@ impl Redactor {
                         hidden.push((start + from.saturating_sub(seam), start + to - seam));
                     }
                 }
+                // Not enough of it to be one for sure, and it may be going on.
+                let open = (start + word.len() == content).then(|| beginning(&both, both.len()));
+                if open.flatten().is_some_and(|(from, _)| from < seam) {
+                    hidden.push((start, content));
+                }
             }
         }
         let last = inside.rsplit(char::is_whitespace).next().unwrap_or_default();

@@ -10,8 +10,10 @@ pub(super) fn known_shapes(text: &str) -> Vec<(usize, usize)> {
         Regex::new(concat!(
             // Keys and tokens: sk-…, also half masked.
             r"(?:^|[^A-Za-z0-9])(?P<key>sk-[A-Za-z0-9_*.…•-]{8,})",
-            // Anthropic's cannot be part of a word.
+            // These cannot be part of a word, and may stand right behind another one.
             r"|(?P<anthropic>sk-ant-[A-Za-z0-9_*.…•-]{4,})",
+            r"|(?P<project>sk-(?:proj|svcacct)-[A-Za-z0-9_*.…•-]{20,})",
+            r"|(?P<parts>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*)",
             // Google's keys, access tokens, refresh tokens and client secrets.
             r"|(?P<google>AIza[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_.-]{16,}|\b1//[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{12,})",
             // GitHub's tokens.

@@ -46,6 +46,10 @@ pub(crate) fn judge(hosts: &[String], rules: &ScanRules, url: &str) -> (Verdict,
     if !well_formed(url.as_bytes()) {
         return refuse(Verdict::Malformed);
     }
+    // Painted over another one: an address that is handed on inside of one is written with escapes.
+    if rest.find("://").is_some_and(|other| rest[other..].contains('?')) {
+        return refuse(Verdict::Quoted);
+    }
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.contains('@') {
         return refuse(Verdict::UserInfo);

@@ -158,18 +158,20 @@ pub(super) fn folded(screen: &Screen, first: usize, last: usize, characters: usi
     fold(&text, characters)
 }
 
-/// The last characters, as many as that, with runs of blanks folded.
+/// The last characters, as many as that once runs of blanks are folded: a frame as wide as the
+/// terminal is little but blanks.
 fn fold(text: &str, characters: usize) -> String {
-    let text = match text.char_indices().rev().nth(characters) {
-        Some((at, _)) => &text[at..],
-        None => text,
-    };
-    let mut folded = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !folded.is_empty() {
-            folded.push(' ');
+    let mut left = characters;
+    let mut words = Vec::new();
+    for word in text.split_whitespace().rev() {
+        let start = word.char_indices().rev().nth(left).map(|(at, last)| at + last.len_utf8());
+        words.push(&word[start.unwrap_or(0)..]);
+        let taken = word.chars().count() + 1;
+        if taken > left {
+            break;
         }
-        folded.push_str(word);
+        left -= taken;
     }
-    folded
+    words.reverse();
+    words.join(" ")
 }

@@ -65,6 +65,21 @@ fn a_painting_program_is_answered_without_a_pause() {
     assert!(given.iter().all(|answer| answer.1 == "\r"), "{given:?}");
 }
 
+/// Frames are drawn as wide as the terminal, and the terminal of a sign-in is 1000 columns wide.
+#[test]
+fn a_question_in_a_frame_is_answered_however_wide_it_is() {
+    let gemini = built_in_row("gemini");
+    for cols in [80, 257, 1000] {
+        let menu = ["● 1. Sign in with Google", "  2. Use Gemini API Key"];
+        let wide = usize::from(cols) - 3;
+        let menu = menu.map(|line| format!("│ {line:<wide$}│\r\n")).concat();
+        let mut scanner = Scanner::new(&gemini, Size { cols, rows: 60 });
+        let mut events = scanner.push(menu.as_bytes());
+        events.extend(scanner.settle());
+        assert_eq!(answers(events), ["\r"], "{cols} columns");
+    }
+}
+
 /// Feeds pieces with a pause after each.
 fn paused(provider: &Provider, pieces: &[&str]) -> Vec<Vec<String>> {
     let mut scanner = Scanner::new(provider, SMALL);
