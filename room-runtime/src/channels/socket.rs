@@ -47,6 +47,9 @@ const MESSAGES_AT_ONCE: f64 = 60.0;
 /// How long before the end of a sign-in the client is told.
 const WARNING: Duration = Duration::from_mins(1);
 
+/// How long a client may take what was said before the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A timer that is off by less than this is left as it is.
 const ABOUT: Duration = Duration::from_millis(1);
 
@@ -210,7 +213,12 @@ impl Session {
             })
             .await;
             let went_on = match event {
-                Event::Stop => Err(Close::Restarting.into()),
+                Event::Stop => {
+                    // What became of a sign-in was said just now: that is heard before the goodbye.
+                    let rest = poll_fn(|cx| self.poll_rest(cx));
+                    let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+                    Err(Close::Restarting.into())
+                }
                 Event::News(News::Ended(End::SignedOut), _) => Err(Close::SignInAgain.into()),
                 Event::News(News::Ended(End::Revoked), _) => Err(Close::NotAllowed.into()),
                 Event::News(News::Stands(_), watch) => {
@@ -286,6 +294,13 @@ impl Session {
         }
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// Writes until nothing waits, or the line is gone.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let lost = self.write(cx).is_err();
+        let is_all = self.connection.writing().is_empty() && self.outbox.queued_bytes() == 0;
+        if lost || is_all { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// When something is due if nothing happens before.

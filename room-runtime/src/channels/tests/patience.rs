@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use jiff::Timestamp;
 use room_auth::{Role, Standing};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -13,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role as Side;
 
-use super::{SOON, Stream, caller};
+use super::{Audience, Channel, SOON, Stream, caller};
 use crate::channels::connection::Connection;
 use crate::channels::frames::Frame;
 use crate::channels::socket::{Client, Patience, serve_with};
@@ -84,6 +85,30 @@ fn sign_in(app: &AppState, status: provider_sessions::Status) {
     use provider_sessions::Observer as _;
     let view = provider_sessions::SessionView { status, ..crate::http::wire::golden::view() };
     app.publisher.status(&view);
+}
+
+/// The server stops in the very moment in which a sign-in ends: a page hears of both, in this order.
+#[tokio::test]
+async fn what_was_said_before_the_server_stops_is_heard() {
+    const EVENTS: u32 = 200;
+    let world = World::new().await;
+    let (mut stream, served) = world.client(CALM).await;
+    let subscribe = json!({ "type": "subscribe", "channels": ["providers"] });
+    stream.send(Message::text(subscribe.to_string())).await.unwrap();
+    for expected in ["subscribed", "snapshot"] {
+        assert_eq!(super::next(&mut stream).await["type"], expected);
+    }
+    // Nobody else has a turn until both are done: this test has one thread.
+    for number in 1..=EVENTS {
+        let channel = Channel::Providers(Audience::Managers);
+        world.app.hub.publish(channel, "providers:updated", &number, Timestamp::now());
+    }
+    world.app.farewell.tell().await;
+    for number in 1..=EVENTS {
+        assert_eq!(super::next(&mut stream).await["data"], number);
+    }
+    assert_eq!(lasts(&mut stream).await.1, Some(1012));
+    served.await.unwrap();
 }
 
 #[tokio::test]
