@@ -16,7 +16,7 @@
 //! than the server, no new privileges. The launcher adopts
 //! every orphan below it (`PR_SET_CHILD_SUBREAPER`), so a grandchild that called `setsid` or was
 //! forked twice is still its own. When the program ends, when it is told to stop, or when the
-//! server is gone, it ends what is left: SIGTERM, 3 seconds, SIGKILL until nothing is left.
+//! server is gone, it ends what is left: SIGTERM, 2.5 seconds, SIGKILL until nothing is left.
 //!
 //! **How the server is heard.** The launcher's standard input is a pipe from the server. Its first
 //! line is the order; after that any byte, and the end of the pipe, mean "end it". The kernel ends

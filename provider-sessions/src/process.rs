@@ -26,7 +26,7 @@ use crate::sweep::{MARKER_VARIABLE, Marker};
 /// without memory or disk may need seconds, and a person waits for the answer.
 const START: Duration = Duration::from_secs(10);
 
-/// How long a launcher may take to end its tree, its own 4.5 seconds and some for a slow machine.
+/// How long a launcher may take to end its tree, its own 4 seconds and some for a slow machine.
 /// One that does not answer (stopped by the program it started, say) is killed then, and the sweep
 /// does its work.
 const STOP: Duration = Duration::from_secs(6);

@@ -119,7 +119,7 @@ impl Terminal {
         self.supervised.exited().await
     }
 
-    /// Asks for the end of the whole tree and returns at once: SIGTERM, after 3 seconds SIGKILL.
+    /// Asks for the end of the whole tree and returns at once: SIGTERM, after 2.5 seconds SIGKILL.
     pub fn stop(&self) {
         self.supervised.stop();
     }

@@ -13,8 +13,9 @@ use super::tree::{self, Reaped};
 use super::{OUTPUT_BYTES, Order, Report, Stdio, start};
 use crate::process::Exit;
 
-/// How long the tree may take to end by itself after SIGTERM.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long the tree may take to end by itself after SIGTERM. Nothing is left of a killed server's
+/// programs within three seconds: that leaves half a second for SIGKILL and for looking.
+const GRACE: Duration = Duration::from_millis(2500);
 
 /// How long after that SIGKILL is repeated: only a process inside the kernel survives the first.
 const KILLING: Duration = Duration::from_millis(1500);
