@@ -2,7 +2,7 @@
 //! of `deploy/`, with a throw-away certificate.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use room_tests::app::{Answer, SOON, Setup, TestApp};
 use room_tests::clis::fake_clis;
 use room_tests::fake::Control;
+use room_tests::port::HeldPort;
 use room_tests::{eventually_async, not_run};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -115,6 +116,7 @@ struct World {
     roots: RootCertStore,
     at: SocketAddr,
     http: u16,
+    _held: HeldPort,
     cookie: Option<String>,
 }
 
@@ -133,9 +135,8 @@ impl World {
         }
         let mut roots = RootCertStore::empty();
         roots.add(cert.der().clone()).unwrap();
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let http = taken.local_addr().unwrap().port();
-        drop(taken);
+        let held = HeldPort::new().unwrap();
+        let http = held.number();
         let world = Self {
             _proxy: proxy.start(directory.path(), http, https, app.port()),
             directory,
@@ -143,6 +144,7 @@ impl World {
             roots,
             at: (Ipv4Addr::LOCALHOST, https).into(),
             http,
+            _held: held,
             cookie: None,
         };
         world.until(StatusCode::OK).await;

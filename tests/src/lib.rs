@@ -21,6 +21,7 @@ pub mod metrics;
 mod not_run;
 pub mod openai;
 pub mod page;
+pub mod port;
 mod processes;
 pub mod proxy;
 pub mod raw;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -13,6 +12,7 @@ use super::{PUBLIC_URL, SOON, TestApp};
 use crate::client::{Client, PUBLIC_HOST};
 use crate::clis::built_binary;
 use crate::home::TempHome;
+use crate::port::HeldPort;
 use crate::terminal::Terminal;
 
 /// What a test's server is started with.
@@ -27,6 +27,8 @@ pub struct Setup {
     host: Option<String>,
     /// The program that starts the server, with its arguments.
     below: Vec<String>,
+    /// Ports that are found again when what listened there is started anew.
+    held: Vec<HeldPort>,
 }
 
 impl Setup {
@@ -47,6 +49,7 @@ impl Setup {
             env: Vec::new(),
             host: None,
             below: Vec::new(),
+            held: Vec::new(),
         })
     }
 
@@ -99,8 +102,10 @@ impl Setup {
     ///
     /// When there is no port to be had.
     pub fn cloud_for_browsers(self) -> io::Result<Self> {
-        let port = free_port()?;
+        let held = HeldPort::new()?;
+        let port = held.number();
         let mut setup = self.cloud().var("ROOM_PORT", &port.to_string());
+        setup.held.push(held);
         setup.host = Some(format!("localhost:{port}"));
         Ok(setup.var("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")))
     }
@@ -111,8 +116,10 @@ impl Setup {
     ///
     /// When there is no port to be had.
     pub fn fixed_port(self) -> io::Result<Self> {
-        let port = free_port()?.to_string();
-        Ok(self.var("ROOM_PORT", &port))
+        let held = HeldPort::new()?;
+        let mut setup = self.var("ROOM_PORT", &held.number().to_string());
+        setup.held.push(held);
+        Ok(setup)
     }
 
     /// Hosted, and reached by browsers through a proxy of the test's own at the port that is given
@@ -123,7 +130,9 @@ impl Setup {
     /// As [`Setup::fixed_port`].
     pub fn cloud_behind_a_proxy(self) -> io::Result<(Self, u16)> {
         let mut setup = self.cloud().fixed_port()?;
-        let port = free_port()?;
+        let held = HeldPort::new()?;
+        let port = held.number();
+        setup.held.push(held);
         setup.host = Some(format!("localhost:{port}"));
         Ok((setup.var("ROOM_PUBLIC_URL", &format!("http://localhost:{port}")), port))
     }
@@ -216,11 +225,6 @@ impl Setup {
         env.extend(self.env.iter().cloned());
         env
     }
-}
-
-/// Free a moment ago. The kernel gives the same one out again only after all the others.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// The built program; an error if cargo would build it anew.

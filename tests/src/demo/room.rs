@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::clis::{FakeClis, built_binary, fake_clis, search_path};
 use crate::issuer::ControlPlane;
+use crate::port::HeldPort;
 
 /// Room needs milliseconds; a machine that builds something beside it may need more.
 const START: Duration = Duration::from_secs(20);
@@ -29,13 +29,14 @@ pub(super) struct HostedRoom {
     child: Child,
     directory: TempDir,
     _fakes: Option<FakeClis>,
+    _held: HeldPort,
 }
 
 impl HostedRoom {
     /// Starts one that trusts the control plane.
     pub(super) fn start(plane: &ControlPlane, fake: bool) -> io::Result<Self> {
-        // Free a moment ago; Room says so if somebody else was faster.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let held = HeldPort::new()?;
+        let port = held.number();
         let url = format!("http://localhost:{port}");
         let directory = TempDir::with_prefix("room-demo-")?;
         let data = directory.path().join("data");
@@ -67,7 +68,7 @@ impl HostedRoom {
             .stderr(log)
             // Ctrl-C is for the one who shows it: Room is told by us.
             .process_group(0);
-        Ok(Self { url, child: command.spawn()?, directory, _fakes: fakes })
+        Ok(Self { url, child: command.spawn()?, directory, _fakes: fakes, _held: held })
     }
 
     /// Where people find it.
