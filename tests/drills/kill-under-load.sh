@@ -16,16 +16,20 @@ load() {
     done
 }
 no_program() { ! pgrep -f "$HERE/bin/codex" && ! pgrep -f "$HOME/.codex"; }
+something_went_on() { [ "$(wc -l <"$HERE/acknowledged")" -ge "$((before + 1))" ]; }
 for round in 1 2 3; do
+    before=$(wc -l <"$HERE/acknowledged")
     start
     load "$round" 2>/dev/null &
     working=$!
-    sleep 0.7
+    # Something has been acknowledged in this round; then at any moment.
+    await 60 "something is going on" something_went_on
+    sleep 0.3
     kill -KILL "$SERVER"
     wait "$SERVER" 2>/dev/null || true
     SERVER=
     wait "$working" 2>/dev/null || true
-    await 10 "nothing is left of it" no_program
+    await 20 "nothing is left of it" no_program
     expect_in "round $round: the database" ok "$(doctor database)"
 done
 start

@@ -13,11 +13,17 @@ use serde_json::Value;
 use crate::room::{Room, id, state, text};
 
 /// Room waits 20 s for a link before it says that there is none.
-const NO_ANSWER: Duration = Duration::from_secs(30);
+const NO_ANSWER: Duration = Duration::from_secs(45);
+
+/// How long a person waits for an answer while programs do their worst, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A cancel takes five seconds at most, and twice that on a busy machine.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// All of a line of 150 MB, and how long that may take: a few seconds, on a busy machine more.
 const LONG_LINE_BYTES: u64 = 150_000_000;
-const LONG_LINE_TIME: Duration = Duration::from_secs(45);
+const LONG_LINE_TIME: Duration = Duration::from_mins(2);
 
 /// Less than those bytes would take if they were kept.
 const GROWTH_KIB: u64 = 4 * 1024;
@@ -100,7 +106,7 @@ async fn a_stubborn_program_is_ended_all_the_same() {
     let start = Instant::now();
     let answer = room.app.cancel(id(&session)).await;
     assert!(answer.status.is_success(), "{answer:?}");
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(start.elapsed() < ENDS_WITHIN, "{:?}", start.elapsed());
     assert_eq!(room.app.descendants(), []);
     assert_eq!(room.app.session(id(&session)).await["status"], "canceled");
 }
@@ -179,7 +185,7 @@ async fn assert_served(room: &Room) {
     let start = Instant::now();
     let answer = room.app.get("/api/status").await;
     assert!(answer.status.is_success(), "{answer:?}");
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 /// Cancels in time, and nothing is left.
@@ -187,7 +193,7 @@ async fn assert_ends(room: &Room, session: &Value) {
     let start = Instant::now();
     let answer = room.app.cancel(id(session)).await;
     assert!(answer.status.is_success(), "{answer:?}");
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(start.elapsed() < ENDS_WITHIN, "{:?}", start.elapsed());
     assert_eq!(answer.body["session"]["active"], false, "{answer:?}");
     assert_eq!(room.app.descendants(), []);
 }
@@ -356,7 +362,7 @@ async fn a_status_that_hangs_does_not_hold_up_the_others() {
         let start = Instant::now();
         let answer = room.app.get("/api/providers/status").await;
         assert!(answer.status.is_success(), "{answer:?}");
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         answer.body["providers"].clone()
     };
     let verify = room.app.request(reqwest::Method::POST, "/api/providers/codex/verify");

@@ -105,7 +105,8 @@ async fn a_head_that_never_ends_is_cut_off() {
     let app = start().await;
     let start = std::time::Instant::now();
     raw::exchange(app.port(), "GET /healthz HTTP/1.1\r\nHost: localho");
-    assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
+    // Ten seconds, and what a busy machine adds.
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use rustix::process::Signal;
 
 use crate::room::{Room, id};
 
+/// What is promised; half of it is usual.
+const STOPS_WITHIN: Duration = room_runtime::server::STOPS_WITHIN;
+
 #[tokio::test]
 async fn a_server_that_is_told_to_end_leaves_nothing() {
     for (signal, scenario) in [
@@ -26,7 +29,7 @@ async fn a_server_that_is_told_to_end_leaves_nothing() {
         room.app.signal(signal);
         let status = room.app.wait();
         assert!(status.success(), "{status}: {}", room.app.log());
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}\n{log}", start.elapsed());
+        assert!(start.elapsed() < STOPS_WITHIN, "{:?}\n{log}", start.elapsed());
         assert_eq!(room.app.descendants(), [], "{signal:?} {scenario}");
     }
 }
@@ -63,8 +66,8 @@ async fn a_server_that_is_killed_leaves_nothing_after_the_next_start() {
         }
         let claude = room.app.provider_status("claude").await;
         assert_eq!(claude["connected"], true, "what was signed in stays: {claude:#}");
-        let scratch = std::fs::read_dir(room.app.home().codex()).unwrap().count();
-        assert!(scratch <= 1, "a scratch home stayed: {scratch}");
+        let scratch = || std::fs::read_dir(room.app.home().codex()).unwrap().count();
+        eventually(SOON, || (scratch() <= 1).then_some(()));
     }
 }
 
@@ -135,7 +138,7 @@ async fn as_the_first_process_of_a_container_it_waits_for_orphans() {
     app.session_until(id(&session), |view| view["active"] == false).await;
     let zombies = || all_below(first).into_iter().filter(|pid| state(*pid) == Some('Z')).count();
     eventually(SOON, || (launchers().next().is_none() && zombies() == 0).then_some(()));
-    assert_eq!(children(first).len(), 1, "{:?}", children(first));
+    eventually(SOON, || (children(first).len() == 1).then_some(()));
     // Told to end, it hands that on, and ends as the server does.
     kill(first, Signal::TERM);
     let status = app.wait();

@@ -192,10 +192,13 @@ async fn ten_thousand_connections_keep_nobody_out_and_come_back() {
         let took = start.elapsed();
         let full = Vitals::of(target.app.pid());
         drop(crowd);
+        // A head has its time: where they came slowly, only the later ones are left.
+        let rounds = usize::try_from(took.as_millis() / HEAD.as_millis()).unwrap() + 1;
+        let there = count / rounds / 2;
         let after = before.come_back(target.app.pid(), SOON);
         println!("{mode}: {count} in {took:?}: before {before:?}, full {full:?}, after {after:?}");
         owner.was_served(&format!("{mode} beside {count} connections")).await;
-        assert!(full.descriptors > count / 2, "{mode}: they were there: {full:?}");
+        assert!(full.descriptors > there, "{mode}: they were there: {full:?}");
         target.is_well();
     }
 }
@@ -216,6 +219,7 @@ async fn a_flood_of_upgrades_is_refused_and_comes_back() {
         let none = good.replace(&target.bearer(), "X: y");
         let mut statuses = std::collections::BTreeMap::<(usize, u16), usize>::new();
         let mut open = Vec::new();
+        let start = Instant::now();
         for _ in 0..15 {
             let mut some = JoinSet::new();
             for (kind, lines) in [&none, &bad, &good].into_iter().enumerate() {
@@ -239,13 +243,15 @@ async fn a_flood_of_upgrades_is_refused_and_comes_back() {
                 open.push(stream);
             }
         }
+        // A person may open thirty a minute: thirty at once, and one more every two seconds.
+        let most = 31 + usize::try_from(start.elapsed().as_secs() / 2).unwrap();
         println!("{mode}: (kind, status): count {statuses:?}");
         let kinds = |kind: usize| statuses.keys().filter(move |key| key.0 == kind).map(|key| key.1);
         assert!(kinds(0).all(|status| status == 401), "{mode}: {statuses:?}");
         assert!(kinds(1).all(|status| matches!(status, 400 | 401 | 429)), "{mode}: {statuses:?}");
         assert!(kinds(2).all(|status| matches!(status, 101 | 429)), "{mode}: {statuses:?}");
-        assert!(statuses[&(2, 101)] <= 31, "{mode}: as many as a person may open: {statuses:?}");
-        assert!(statuses.contains_key(&(2, 429)), "{mode}: {statuses:?}");
+        assert!(statuses[&(2, 101)] <= most, "{mode}: as many as a person may open: {statuses:?}");
+        assert!(statuses.contains_key(&(2, 429)) || most >= 60, "{mode}: {statuses:?}");
         drop(open);
         owner.was_served(&format!("{mode} under a flood of upgrades")).await;
         let _ = before.come_back(target.app.pid(), SOON);
@@ -318,7 +324,9 @@ async fn without_files_it_rests_and_comes_back() {
         let said = complaints() - said;
         println!("{mode}: {used} ticks and {said} complaints in {wall:?}");
         assert!(u128::from(used) * 10 < wall.as_millis() / 2, "{mode}: {used} ticks in {wall:?}");
-        assert!(said <= 45, "{mode}: {said} complaints in {wall:?}");
+        // It rests a tenth of a second after each; local mode has two listeners that may complain.
+        let most = usize::try_from(wall.as_millis() / 100 * 2 + 5).unwrap();
+        assert!(said <= most, "{mode}: {said} complaints in {wall:?}");
         drop(crowd);
         target.is_well();
         assert_eq!(ask(&mut known).await, 200, "{mode}");
@@ -382,9 +390,13 @@ async fn one_address_has_so_many_connections_and_others_have_theirs() {
         raw::status(&String::from_utf8_lossy(&answer[..count]))
     };
     let (mut served, mut refused) = (Vec::new(), 0);
-    for _ in 0..OF_ONE + 20 {
+    // All at once: one that has had its answer is kept for ten seconds only.
+    let all = (0..OF_ONE + 20).map(async |_| {
         let mut stream = connect_from("127.0.0.7", address(&target)).await;
-        match ask(&mut stream).await {
+        (ask(&mut stream).await, stream)
+    });
+    for (status, stream) in futures_util::future::join_all(all).await {
+        match status {
             0 => refused += 1,
             // Health checks have a limit of their own.
             200 | 429 => served.push(stream),

@@ -131,6 +131,8 @@ async fn a_program_that_cannot_be_started_for_want_of_files_is_a_plain_failure()
         let rig = Rig::start(mode).await;
         let app = &rig.room.app;
         let pid = rustix::process::Pid::from_raw(app.pid().try_into().unwrap());
+        // Over a connection that is there already: no other would be accepted.
+        assert_eq!(app.get("/api/status").await.status, 200, "{mode}");
         // From here on not one more, whatever is let go meanwhile: a limit is on a file's number and
         // not on how many there are. What is open stays open, the client's connection with it.
         let limit = |files: u64| {

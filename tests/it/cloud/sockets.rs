@@ -87,8 +87,8 @@ async fn a_socket_lasts_as_long_as_its_token_unless_another_is_sent() {
     stays.send(&json!({ "type": "reauth", "token": room.plane.token(Role::Member) })).await;
     assert_eq!(ends.closed().await, Some(4401));
     let lasted = start.elapsed();
-    // A token's times are whole seconds.
-    assert!(lasted < life + Duration::from_secs(1), "{lasted:?}");
+    // A token's times are whole seconds; a busy machine hears of it later.
+    assert!(lasted < life + Duration::from_secs(5), "{lasted:?}");
     assert!(lasted + Duration::from_secs(2) > life, "{lasted:?}");
     let answer = stays.subscribe(&["providers"]).await;
     assert_eq!(answer["channels"], json!(["providers"]));

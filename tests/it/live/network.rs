@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use room_tests::app::SOON;
 use room_tests::fake::Scenario;
 use room_tests::line::{Break, Line};
 use room_tests::socket::upgrade;
@@ -64,6 +65,10 @@ impl Page {
 
     /// Connects and asks for what it has missed. `None` if the line is bad again.
     async fn connect(&mut self) -> Option<Stream> {
+        self.connect_within(PATIENCE * 2).await
+    }
+
+    async fn connect_within(&mut self, patience: Duration) -> Option<Stream> {
         let connecting = async {
             let stream = TcpStream::connect(self.over).await.ok()?;
             let request = upgrade(self.port, Some(&self.token));
@@ -76,7 +81,7 @@ impl Page {
             stream.send(Message::text(subscribe.to_string())).await.ok()?;
             Some(stream)
         };
-        let stream = tokio::time::timeout(PATIENCE * 2, connecting).await.ok().flatten()?;
+        let stream = tokio::time::timeout(patience, connecting).await.ok().flatten()?;
         self.connections += 1;
         Some(stream)
     }
@@ -244,7 +249,7 @@ async fn a_thousand_times_gone_and_back_nothing_is_missed_or_heard_twice() {
         tokio::spawn(async move {
             let mut random = Random(u32::try_from(at).unwrap());
             while page.connections < TIMES {
-                let mut stream = page.connect().await.expect("a line that is fine");
+                let mut stream = page.connect_within(SOON).await.expect("a line that is fine");
                 let most = usize::try_from(random.below(4)).unwrap();
                 page.hear(&mut stream, most).await;
             }

@@ -121,9 +121,12 @@ async fn those_who_ask_too_often_and_those_who_guess_are_told() {
     let mut watch = Watch::default();
     watch.read(&app).await;
     let mut refused = 0;
+    // Several at once: one alone on a slow machine is within its rights.
     while refused < 320 {
-        let answer = app.get("/api/auth/verify").await;
-        refused += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
+        let all = (0..16).map(|_| app.get("/api/auth/verify"));
+        let all = futures_util::future::join_all(all).await;
+        let too_many = |answer: &&Answer| answer.status == StatusCode::TOO_MANY_REQUESTS;
+        refused += all.iter().filter(too_many).count();
     }
     for _ in 0..110 {
         Answer::of(app.client().bearing("nobody", Method::GET, "/api/status")).await;
@@ -138,15 +141,13 @@ async fn sign_ins_that_keep_failing_are_told() {
     let room = Room::with(|setup| setup.var("ROOM_METRICS_BIND", "127.0.0.1:0")).await;
     room.control.play("codex", &Scenario::Dies);
     let mut watch = Watch::default();
-    for failed in 0..4 {
+    for _ in 0..3 {
         watch.read(&room.app).await;
-        if failed < 3 {
-            watch.quiet(&["RoomLoginsFail"]);
-            let session = room.app.connect("codex").await;
-            room.app.session_until(id(&session), |view| view["active"] == false).await;
-        }
+        watch.quiet(&["RoomLoginsFail"]);
+        let session = room.app.connect("codex").await;
+        room.app.session_until(id(&session), |view| view["active"] == false).await;
     }
-    watch.fires(&["RoomLoginsFail"]);
+    watch.until(&room.app, "RoomLoginsFail").await;
 }
 
 #[tokio::test]
@@ -160,9 +161,16 @@ async fn a_disk_that_takes_nothing_is_told() {
     watch.read(&room.app).await;
     watch.quiet(&names);
     fill(disk.path());
-    for _ in 0..7 {
-        let refused = room.app.post("/api/providers/codex/connect", &json!({})).await;
-        assert_eq!(refused.status, 503, "{refused:?}");
+    let mut refused = 0;
+    while refused < 7 {
+        let answer = room.app.post("/api/providers/codex/connect", &json!({})).await;
+        if answer.status.is_success() {
+            // A page of the database was free yet; soon none is.
+            room.app.cancel(id(&answer.body["session"])).await;
+        } else {
+            assert_eq!(answer.status, 503, "{answer:?}");
+            refused += 1;
+        }
     }
     watch.until(&room.app, "RoomNotReady").await;
     watch.fires(&names);
@@ -190,6 +198,8 @@ async fn keys_that_are_missing_or_old_are_told() {
     app.wait();
     app.start().await.unwrap();
     crate::cloud::embedded::keys_are_there(app.client()).await;
+    // They are in use before they are on the disk.
+    eventually(SOON, || saved_keys(app.data()));
     let token = plane.token(Role::Owner);
     let verify = app.client().bearing(&token, Method::GET, "/api/auth/verify");
     assert_eq!(Answer::of(verify).await.status, 200);
@@ -205,12 +215,17 @@ async fn keys_that_are_missing_or_old_are_told() {
     watch.quiet(&["RoomKeysMissing"]);
 }
 
+fn saved_keys(data: &Path) -> Option<PathBuf> {
+    let is_set = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jwks");
+    let mut files = fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()).filter(is_set);
+    let (file, none) = (files.next(), files.next());
+    assert_eq!(none, None);
+    file
+}
+
 /// Makes the saved keys two hours older.
 fn age_keys(data: &Path) {
-    let is_set = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jwks");
-    let mut files = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).filter(is_set);
-    let (file, none) = (files.next().unwrap(), files.next());
-    assert_eq!(none, None);
+    let file = saved_keys(data).unwrap();
     let text = fs::read_to_string(&file).unwrap();
     let older = text.lines().map(|line| match line.strip_prefix("fetched: ") {
         Some(seconds) => format!("fetched: {}", seconds.parse::<u64>().unwrap() - 7200),
