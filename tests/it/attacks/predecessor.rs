@@ -358,9 +358,9 @@ async fn o12_output_without_a_newline_is_not_kept() {
         (bytes >= least).then_some(())
     };
     let resident = || room_tests::vitals::Vitals::of(pid).resident_kib;
-    eventually(SOON, || written(8 << 20));
+    eventually(SOON * 4, || written(8 << 20));
     let before = resident();
-    eventually(SOON, || written(40 << 20));
+    eventually(SOON * 4, || written(40 << 20));
     let grown = resident().saturating_sub(before);
     assert!(grown < 4 * 1024, "{grown} KiB more");
     let view = rig.room.app.session(id(&session)).await.to_string();
