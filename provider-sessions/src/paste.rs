@@ -429,6 +429,17 @@ mod tests {
         assert_eq!(result.as_deref(), Ok("abc#def"));
     }
 
+    /// It names no state, which is the page's own to give.
+    #[test]
+    fn with_a_short_link_any_state_is_taken() {
+        let link = format!("https://claude.ai/oauth/authorize?z-{STATE}");
+        let paste = |text: &str| clean(row("claude"), Some(&link), text);
+        assert_eq!(paste("abc#def").as_deref(), Ok("abc#def"));
+        assert_eq!(paste("abc#"), Err(PasteError::Incomplete));
+        assert_eq!(paste("abc"), Err(PasteError::Incomplete));
+        assert_eq!(paste("123456"), Err(PasteError::VerificationCode));
+    }
+
     #[test]
     fn the_recorded_codes_fit() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/transcripts");

@@ -362,12 +362,12 @@ mod tests {
     #[test]
     fn versions_are_read_and_compared() {
         assert_eq!(read_version("codex-cli 0.169.0\n").as_deref(), Some("0.169.0"));
-        assert_eq!(read_version("2.1.329 (Claude Code)").as_deref(), Some("2.1.329"));
+        assert_eq!(read_version("2.1.330 (Claude Code)").as_deref(), Some("2.1.330"));
         assert_eq!(read_version("no number"), None);
         let claude = &provider::built_in()[1].install;
         let facts = |version| VersionFacts::of(version, claude);
         let note = |version| facts(Some(version)).note.unwrap_or_default();
-        assert_eq!(facts(Some("2.1.329")), VersionFacts::default());
+        assert_eq!(facts(Some("2.1.330")), VersionFacts::default());
         assert_eq!(facts(None), VersionFacts::default());
         assert_eq!(facts(Some("two")), VersionFacts::default());
         assert!(note("2.1.300").starts_with("older") && !facts(Some("2.1.300")).is_too_old);

@@ -154,7 +154,7 @@ async fn claude_signs_in_and_out_through_room() {
     assert!(world.claude_is_signed_in());
     let status = world.app.provider_status("claude").await;
     assert_eq!(status["connected"], true, "{status:#}");
-    assert_eq!(status["version"], "2.1.329", "{status:#}");
+    assert_eq!(status["version"], "2.1.330", "{status:#}");
     world.disconnect("claude").await;
     assert!(!world.claude_is_signed_in());
     assert_eq!(world.anthropic.revoked().len(), 1);

@@ -14,7 +14,7 @@ use tar::{Entry, EntryType};
 
 use super::{InstallError, Stop};
 
-/// Most bytes an archive may hold, unpacked; codex 0.169.0 has 425 MB, claude 2.1.329 378 MB.
+/// Most bytes an archive may hold, unpacked; codex 0.169.0 has 425 MB, claude 2.1.330 381 MB.
 const UNPACKED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What even a small archive may hold beyond ten times its size.

@@ -86,8 +86,8 @@ mod tests {
             [
                 "https://registry.npmjs.org/@openai/codex/-/codex-0.169.0-linux-x64.tgz",
                 "https://registry.npmjs.org/@openai/codex/-/codex-0.169.0-linux-arm64.tgz",
-                "https://registry.npmjs.org/@anthropic-ai/claude-code-linux-x64/-/claude-code-linux-x64-2.1.329.tgz",
-                "https://registry.npmjs.org/@anthropic-ai/claude-code-linux-arm64/-/claude-code-linux-arm64-2.1.329.tgz",
+                "https://registry.npmjs.org/@anthropic-ai/claude-code-linux-x64/-/claude-code-linux-x64-2.1.330.tgz",
+                "https://registry.npmjs.org/@anthropic-ai/claude-code-linux-arm64/-/claude-code-linux-arm64-2.1.330.tgz",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! `claude` 2.1.329, as far as Room uses it.
+//! `claude` 2.1.330, as far as Room uses it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) fn run(world: &World, args: &[&str]) -> ExitCode {
     let files = Files::new(world);
     match args {
         ["--version"] => {
-            write("2.1.329 (Claude Code)\r\n");
+            write("2.1.330 (Claude Code)\r\n");
             ExitCode::SUCCESS
         }
         ["auth", "status", ..] if hostile::status_hangs(world, "claude") => hostile::linger(),

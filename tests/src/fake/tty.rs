@@ -77,7 +77,7 @@ impl Keyboard {
         Self { before }
     }
 
-    /// Reads a line. On a terminal it is echoed, as 2.1.329 does.
+    /// Reads a line. On a terminal it is echoed, as 2.1.330 does.
     pub(super) fn line(&mut self) -> Typed {
         let terminal = self.before.is_some();
         let mut line = Vec::new();

@@ -227,3 +227,25 @@ fn the_same_link_is_announced_once() {
     let events = events(&codex(), SMALL, format!("{DEVICE}\r\n").repeat(50).as_bytes());
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Link(_))).count(), 1);
 }
+
+#[test]
+fn a_short_link_counts_from_its_scopes_and_its_challenge_on() {
+    let size = Size { cols: 200, rows: 24 };
+    let found = |query: &str| {
+        let text =
+            format!("visit:\r\nhttps://claude.ai/oauth/authorize?{query}\r\nPaste code here > ");
+        let found = events(&claude(), size, text.as_bytes());
+        links(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let challenge = &"aB3_".repeat(11)[..43];
+    for scopes in ["I", "z-", "BAA"] {
+        for more in ["", "&login_method=sso", "&login_hint=a%40b.example&login_method=sso"] {
+            let query = format!("{scopes}{challenge}{more}");
+            assert_eq!(found(&query), [format!("https://claude.ai/oauth/authorize?{query}")]);
+        }
+    }
+    for cut in [challenge.to_owned(), format!("z-{}", &challenge[..41]), "error=x".to_owned()] {
+        assert_eq!(found(&cut), [""; 0], "{cut}");
+    }
+    assert_eq!(found(&format!("code={challenge}")), [""; 0], "a parameter is no challenge");
+}
