@@ -39,9 +39,17 @@ pub struct BadAddress(pub String);
 /// What the person agreed to on the page.
 #[derive(Debug)]
 struct Grant {
-    state: String,
+    /// The one that the address names. A short address names none: the page gives one of its own.
+    state: Option<String>,
     challenge: String,
     scope: String,
+}
+
+impl Grant {
+    /// The half behind the `#` of the code on the page.
+    fn shown_state(&self) -> String {
+        self.state.clone().unwrap_or_else(random_43)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +115,7 @@ impl Anthropic {
     pub fn sign_in(&self, address: &str) -> Result<String, BadAddress> {
         let grant = read_address(address)?;
         let code = format!("good-{}", random_43());
-        let pasted = format!("{code}#{}", grant.state);
+        let pasted = format!("{code}#{}", grant.shown_state());
         self.shared.lock().grants.insert(code, grant);
         Ok(pasted)
     }
@@ -118,7 +126,7 @@ impl Anthropic {
     ///
     /// As [`Anthropic::sign_in`].
     pub fn refused_code(&self, address: &str) -> Result<String, BadAddress> {
-        Ok(format!("bad-{}#{}", random_43(), read_address(address)?.state))
+        Ok(format!("bad-{}#{}", random_43(), read_address(address)?.shown_state()))
     }
 
     /// From now on this API key is a good one.
@@ -181,6 +189,9 @@ fn read_address(address: &str) -> Result<Grant, BadAddress> {
     if url.scheme() != "https" || url.port().is_some() || !known.contains(&page) {
         return Err(bad("not a sign-in page"));
     }
+    if let Some(grant) = read_short(&url) {
+        return Ok(grant);
+    }
     let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
     let wanted = [
         ("code", "true"),
@@ -202,7 +213,37 @@ fn read_address(address: &str) -> Result<Grant, BadAddress> {
     // Who is billed by use gets no token to think with, but one that makes a key.
     let by_use = ["platform.claude.com", "console.anthropic.com"].contains(&page.0);
     let scope = if by_use { "org:create_api_key user:profile".to_owned() } else { scope };
-    Ok(Grant { state: of_43("state")?, challenge: of_43("code_challenge")?, scope })
+    Ok(Grant { state: Some(of_43("state")?), challenge: of_43("code_challenge")?, scope })
+}
+
+/// The short address of 2.1.330: `?` and the scopes as the bits of a number in base64url digits, the
+/// first scope's bit being the second, then the challenge. Everything else is understood.
+fn read_short(url: &Url) -> Option<Grant> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const SCOPES: [&str; 11] = [
+        "org:create_api_key",
+        "user:profile",
+        "user:inference",
+        "user:sessions:claude_code",
+        "user:mcp_servers",
+        "user:file_upload",
+        "user:plugins",
+        "user:projects:read",
+        "user:projects:write",
+        "user:privacy_consents:write",
+        "org:desktop_config",
+    ];
+    let short = url.query()?.split('&').next()?;
+    let (digits, challenge) = short.split_at_checked(short.len().checked_sub(43)?)?;
+    if url.host_str() != Some("claude.ai") || digits.is_empty() || !is_base64url_43(challenge) {
+        return None;
+    }
+    let bits = digits.bytes().try_fold(0_usize, |bits, digit| {
+        Some(bits * 64 + DIGITS.bytes().position(|known| known == digit)?)
+    })?;
+    let asked = |at: &usize| bits >> (at + 1) & 1 == 1;
+    let scopes: Vec<_> = (0..SCOPES.len()).filter(asked).map(|at| SCOPES[at]).collect();
+    Some(Grant { state: None, challenge: challenge.to_owned(), scope: scopes.join(" ") })
 }
 
 fn is_base64url_43(text: &str) -> bool {
@@ -264,7 +305,10 @@ impl Exchange {
             (self.grant_type == "authorization_code", "the grant type"),
             (self.client_id == CLAUDE_CLIENT_ID, "the client"),
             (self.redirect_uri == CALLBACK, "the redirect address"),
-            (self.state == grant.state, "another login's state"),
+            (
+                grant.state.as_ref().is_none_or(|state| *state == self.state),
+                "another login's state",
+            ),
             (s256(&self.code_verifier) == grant.challenge, "another login's verifier"),
         ];
         checks.into_iter().find_map(|(holds, name)| (!holds).then_some(name))
@@ -399,6 +443,22 @@ mod tests {
         let pasted = stand_in.sign_in(ADDRESS).unwrap();
         let (_, state) = pasted.split_once('#').unwrap();
         assert_eq!(state, "CJXGvV_4qu6Z9tXLCWjwqyvHKPXiLkKXycazk8Lcp0c");
+    }
+
+    #[test]
+    fn a_short_address_names_scopes_and_challenge() {
+        let challenge = "QT7ORQdnfprHaCBkmpCedY7F5BXuX506IjmTaMuL9OI";
+        let read =
+            |query: &str| read_address(&format!("https://claude.ai/oauth/authorize?{query}"));
+        let grant = read(&format!("I{challenge}&login_method=sso")).unwrap();
+        assert_eq!((grant.scope.as_str(), grant.challenge.as_str()), ("user:inference", challenge));
+        let grant = read(&format!("z-{challenge}")).unwrap();
+        assert!(grant.scope.starts_with("org:create_api_key user:profile user:inference "));
+        assert!(
+            grant.scope.ends_with(" user:plugins user:privacy_consents:write org:desktop_config")
+        );
+        assert!(read(challenge).is_err(), "no scopes");
+        assert!(read(&challenge[..40]).is_err(), "cut");
     }
 
     #[test]
