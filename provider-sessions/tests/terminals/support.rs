@@ -13,7 +13,7 @@ use tokio::time::timeout;
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// What ending a tree may take at most, a program that ignores SIGTERM included.
-pub(crate) const STOP_BOUND: Duration = Duration::from_secs(5);
+pub(crate) const STOP_BOUND: Duration = Duration::from_secs(8);
 
 /// A data directory of its own: its marker tells this test's processes from all others.
 pub(crate) struct Room {

@@ -42,7 +42,7 @@ async fn an_endpoint_that_is_slow_or_silent_is_left() {
     for answer in [Answer::Hang, Answer::Drip] {
         let start = Instant::now();
         bench.goes_wrong(answer, |fault| *fault == FetchFault::Timeout).await;
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }
 

@@ -40,7 +40,8 @@ async fn no_reader_waits_for_an_endpoint() {
         }
         let waits = waits(&bench).await;
         let p99 = waits[waits.len() * 99 / 100];
-        assert!(p99 < Duration::from_millis(50), "{label}: {p99:?}");
+        // A minute is what it would have to wait for, and milliseconds what a busy machine takes.
+        assert!(p99 < Duration::from_secs(1), "{label}: {p99:?}");
         let health = bench.store.health();
         assert_eq!((health.state, health.keys), (KeyState::Degraded, 1), "{label}");
         // All of them were done before an endpoint that takes a minute was given up.
