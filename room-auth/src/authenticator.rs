@@ -17,7 +17,7 @@ impl Verifier {
     ///
     /// # Errors
     /// The first credential that is missing or not accepted.
-    pub async fn admit(&self, presented: &Presented) -> Result<Arc<Principal>, AuthError> {
+    pub async fn admit(&self, presented: &Presented<'_>) -> Result<Arc<Principal>, AuthError> {
         let bearer = presented.bearer();
         if !self.expects_assertion() {
             let token = bearer.ok_or(AuthError::Missing)?;

@@ -36,7 +36,7 @@ use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tower::{Layer, Service};
 
@@ -276,17 +276,18 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
+    fn call(&mut self, request: Request) -> Self::Future {
         let settings = Arc::clone(&self.settings);
         // The clone takes the place of the service that was polled ready, which is used now.
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
-        let attempt = settings.read(&request);
+        // Apart from its body, a request can be looked at from several threads.
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            match settings.admit(attempt).await {
+            match settings.admit(&parts).await {
                 Ok(caller) => {
-                    request.extensions_mut().insert(caller);
-                    ready.call(request).await
+                    parts.extensions.insert(caller);
+                    ready.call(Request::from_parts(parts, body)).await
                 }
                 Err(rejection) => Ok(rejection.into_response()),
             }
@@ -295,36 +296,23 @@ where
 }
 
 impl Settings {
-    fn read(&self, request: &Request) -> Attempt {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    async fn admit(&self, parts: &Parts) -> Result<Caller, AuthRejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        let found = self.client_address.find(request.headers(), peer);
+        let found = self.client_address.find(&parts.headers, peer);
         let address = *found.as_ref().unwrap_or(&peer);
-        let presented = found.and_then(|_| {
-            Presented::from_request(request.headers(), request.uri(), self.query_token)
-        });
-        Attempt { address, presented, target: request.uri().clone() }
-    }
-
-    async fn admit(&self, attempt: Attempt) -> Result<Caller, AuthRejection> {
-        let Attempt { address, presented, target } = attempt;
+        let presented = found
+            .and_then(|_| Presented::from_request(&parts.headers, &parts.uri, self.query_token));
         let admitted = match presented {
             Ok(presented) => self.verifier.admit(&presented).await,
             Err(error) => Err(error),
         };
         admitted.map(Caller).map_err(|error| {
-            log(&error, address, target.path());
+            log(&error, address, parts.uri.path());
             let error = self.limiter.judge(error, address, self.clock.monotonic());
             AuthRejection { error, resource_metadata: self.resource_metadata.clone() }
         })
     }
-}
-
-/// What of a request decides who its caller is.
-struct Attempt {
-    address: IpAddr,
-    presented: Result<Presented, AuthError>,
-    target: Uri,
 }
 
 /// One line a refusal: who it claims to be, never the token.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest;
+use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::principal::Principal;
 
@@ -28,27 +28,27 @@ pub(crate) const LIFE: Duration = Duration::from_mins(1);
 /// Where a token came from; the same text elsewhere is another credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    Bearer = 1,
-    Assertion = 2,
+    Bearer,
+    Assertion,
 }
 
 /// What finds an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CacheKey([u8; 32]);
+pub(crate) struct CacheKey {
+    place: Place,
+    hash: [u8; 32],
+}
 
 impl CacheKey {
     pub(crate) fn new(place: Place, token: &str) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[place as u8]);
-        context.update(token.as_bytes());
-        let mut key = [0; 32];
-        key.copy_from_slice(context.finish().as_ref());
-        Self(key)
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self { place, hash }
     }
 
     /// The first slot of the digest's set.
     fn first_slot(self) -> usize {
-        let number = usize::from(self.0[0]) << 8 | usize::from(self.0[1]);
+        let number = usize::from(self.hash[0]) << 8 | usize::from(self.hash[1]);
         number % (CAPACITY / WAYS) * WAYS
     }
 }
@@ -165,9 +165,9 @@ mod tests {
     /// Keys that share their slots.
     fn neighbours() -> [CacheKey; 5] {
         [1, 2, 3, 4, 5].map(|last| {
-            let mut key = [7; 32];
-            key[31] = last;
-            CacheKey(key)
+            let mut hash = [7; 32];
+            hash[31] = last;
+            CacheKey { place: Place::Bearer, hash }
         })
     }
 

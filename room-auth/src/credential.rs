@@ -3,6 +3,8 @@
 //! Nothing is verified here. [`Presented::from_request`] finds the credentials of a request and
 //! refuses combinations that two programs could read differently.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -35,27 +37,28 @@ pub enum QueryToken {
 
 /// The credentials of one request, as they were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Presented {
-    bearer: Option<String>,
-    assertion: Option<String>,
-    email_header: Option<String>,
+pub struct Presented<'r> {
+    bearer: Option<Cow<'r, str>>,
+    assertion: Option<&'r str>,
+    email_header: Option<&'r str>,
 }
 
-impl Presented {
+impl<'r> Presented<'r> {
     /// Finds the credentials of a request.
     ///
     /// # Errors
     /// Two credentials for the same purpose, a header that occurs twice or is not text, or a token
     /// in the query: 400.
     pub fn from_request(
-        headers: &HeaderMap,
-        target: &Uri,
+        headers: &'r HeaderMap,
+        target: &'r Uri,
         query_token: QueryToken,
     ) -> Result<Self, AuthError> {
+        let query = target.query().map(|query| from_query(query, query_token)).transpose()?;
         let candidates = [
-            authorization(headers)?,
-            subprotocol(headers)?,
-            from_query(target.query().unwrap_or_default(), query_token)?,
+            authorization(headers)?.map(Cow::Borrowed),
+            subprotocol(headers)?.map(Cow::Owned),
+            query.flatten().map(Cow::Borrowed),
         ];
         let mut found = candidates.into_iter().flatten();
         let bearer = found.next();
@@ -64,8 +67,8 @@ impl Presented {
         }
         Ok(Self {
             bearer,
-            assertion: single(headers, &CF_ASSERTION)?.map(str::to_owned),
-            email_header: single(headers, &CF_EMAIL)?.map(str::to_owned),
+            assertion: single(headers, &CF_ASSERTION)?,
+            email_header: single(headers, &CF_EMAIL)?,
         })
     }
 
@@ -76,12 +79,12 @@ impl Presented {
 
     /// The Cloudflare Access assertion.
     pub fn assertion(&self) -> Option<&str> {
-        self.assertion.as_deref()
+        self.assertion
     }
 
     /// The plain e-mail header of Cloudflare Access.
     pub fn email_header(&self) -> Option<&str> {
-        self.email_header.as_deref()
+        self.email_header
     }
 }
 
@@ -111,7 +114,7 @@ fn text(value: &HeaderValue) -> Result<&str, AuthError> {
 }
 
 /// RFC 6750, section 2.1. Another scheme is no bearer and counts as none (section 3.1).
-fn authorization(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     let Some(value) = only(headers, &header::AUTHORIZATION)? else { return Ok(None) };
     let bytes = value.as_bytes();
     let scheme = bytes.split(|&byte| byte == b' ').next().unwrap_or_default();
@@ -130,7 +133,7 @@ fn authorization(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
     let odd = token.iter().fold(0, |odd, &byte| odd | u8::from(is_odd(byte)));
     let is_token = !token.is_empty() && odd == 0;
     match std::str::from_utf8(token) {
-        Ok(token) if is_token => Ok(Some(token.to_owned())),
+        Ok(token) if is_token => Ok(Some(token)),
         _ => Err(bad_request(Reason::AuthorizationHeader)),
     }
 }
@@ -154,7 +157,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
     Ok(found)
 }
 
-fn from_query(query: &str, query_token: QueryToken) -> Result<Option<String>, AuthError> {
+fn from_query(query: &str, query_token: QueryToken) -> Result<Option<&str>, AuthError> {
     let mut found = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -165,7 +168,7 @@ fn from_query(query: &str, query_token: QueryToken) -> Result<Option<String>, Au
         if query_token == QueryToken::Refused || name != "token" {
             return Err(bad_request(Reason::QueryToken));
         }
-        if found.replace(value.to_owned()).is_some() {
+        if found.replace(value).is_some() {
             return Err(bad_request(Reason::SeveralCredentials));
         }
     }
@@ -198,27 +201,31 @@ fn decoded_name(name: &str) -> String {
 mod tests {
     use super::*;
 
+    /// What a request of these lines presents: bearer, assertion and e-mail header.
     fn find(
         lines: &[(&'static str, &str)],
         target: &str,
         query_token: QueryToken,
-    ) -> Result<Presented, Reason> {
+    ) -> Result<[Option<String>; 3], Reason> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let target = target.parse().unwrap();
-        Presented::from_request(&headers, &target, query_token).map_err(|error| {
+        let presented = Presented::from_request(&headers, &target, query_token);
+        let presented = presented.map_err(|error| {
             assert_eq!(error.status().as_u16(), 400);
             error.reason()
-        })
+        })?;
+        Ok([presented.bearer(), presented.assertion(), presented.email_header()]
+            .map(|text| text.map(str::to_owned)))
     }
 
     #[track_caller]
     fn bearer(lines: &[(&'static str, &str)], expected: Result<Option<&str>, Reason>) {
         let found = find(lines, "/", QueryToken::Refused);
         assert_eq!(
-            found.as_ref().map(Presented::bearer).map_err(|reason| *reason),
+            found.as_ref().map(|[bearer, ..]| bearer.as_deref()).map_err(|reason| *reason),
             expected,
             "{lines:?}"
         );
@@ -296,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_token_in_the_query_is_taken_from_old_clients_only() {
-        let found = find(&[], "/ws?x=y&token=a.b.c", QueryToken::Legacy).unwrap();
-        assert_eq!(found.bearer(), Some("a.b.c"));
+        let [found, ..] = find(&[], "/ws?x=y&token=a.b.c", QueryToken::Legacy).unwrap();
+        assert_eq!(found.as_deref(), Some("a.b.c"));
         for target in ["/?access_token=a", "/?jwt=a"] {
             assert_eq!(find(&[], target, QueryToken::Legacy), Err(Reason::QueryToken));
         }
@@ -319,9 +326,8 @@ mod tests {
             ("cf-access-authenticated-user-email", "ada@example.com"),
         ];
         let found = find(&lines, "/", QueryToken::Refused).unwrap();
-        assert_eq!(found.bearer(), Some("a"));
-        assert_eq!(found.assertion(), Some("x.y.z"));
-        assert_eq!(found.email_header(), Some("ada@example.com"));
+        let found = found.each_ref().map(Option::as_deref);
+        assert_eq!(found, [Some("a"), Some("x.y.z"), Some("ada@example.com")]);
         for name in ["cf-access-jwt-assertion", "cf-access-authenticated-user-email"] {
             let twice = find(&[(name, "a"), (name, "a")], "/", QueryToken::Refused);
             assert_eq!(twice, Err(Reason::SeveralCredentials));

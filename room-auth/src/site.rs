@@ -56,6 +56,11 @@ impl Site {
         self.origins.iter().take(self.own_origins).any(|own| own == origin)
     }
 
+    /// Whether pages of other origins are let in at all.
+    pub fn lets_others_ask(&self) -> bool {
+        self.origins.len() > self.own_origins
+    }
+
     /// The one Host of a request, if it is ours. An absolute-form target must agree with it.
     ///
     /// # Errors

@@ -168,7 +168,8 @@ impl Verifier {
     ) -> Result<Arc<Principal>, AuthError> {
         match self.attempt(credential) {
             Err(Failure::UnknownKey(unknown)) => {
-                if unknown.store.wait_for(&unknown.kid).await {
+                // In a box, so that those who need not wait carry nothing of it.
+                if Box::pin(unknown.store.wait_for(&unknown.kid)).await {
                     self.verify(credential)
                 } else {
                     Err(unknown.error)

@@ -3,6 +3,7 @@
 //! `axum::serve` gives hyper no timer, without which its own header timeout never fires.
 
 mod door;
+mod patience;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,12 +15,13 @@ use http::header::UPGRADE;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::door::{CONNECTIONS, Door, Place};
+use self::patience::Patience;
 use crate::http::Front;
 use crate::state::Connection;
 
@@ -79,8 +81,12 @@ async fn connect(
     front: Front,
     stop: CancellationToken,
 ) {
+    // What a request clones and what it waits for are its connection's own: what all share would go
+    // back and forth between the processors with each request.
+    let front = Arc::new(front);
+    let stop = stop.child_token();
     let service = service_fn(move |request: Request<Incoming>| {
-        let front = front.clone();
+        let front = Arc::clone(&front);
         let mut request =
             request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
         request.extensions_mut().insert(connection);
@@ -90,13 +96,14 @@ async fn connect(
         async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    http.timer(Patience::default())
         .header_read_timeout(HEAD_WAIT)
         .max_headers(HEADERS)
         .max_buf_size(HEAD_BYTES);
     let served = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {
+        biased;
         ended = served.as_mut() => ended,
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();

@@ -115,7 +115,7 @@ impl Cloud {
     pub async fn by_bearer(
         &self,
         app: &App,
-        presented: &Presented,
+        presented: &Presented<'_>,
     ) -> Result<Arc<Caller>, AuthError> {
         let bearer = presented.bearer().ok_or(AuthError::Missing)?;
         self.trust.settled().await;
@@ -156,7 +156,7 @@ impl Cloud {
         &self,
         app: &App,
         cookie: &str,
-        presented: &Presented,
+        presented: &Presented<'_>,
     ) -> Result<Arc<Caller>, AuthError> {
         let gate = self.gate(presented).await?;
         let now = app.now();
@@ -197,7 +197,7 @@ impl Cloud {
     }
 
     /// Whom Cloudflare Access has let in, where it stands in front.
-    async fn gate(&self, presented: &Presented) -> Result<Option<Arc<Principal>>, AuthError> {
+    async fn gate(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthError> {
         let verifier = self.trust.verifier.as_ref();
         let Some(verifier) = verifier.filter(|verifier| verifier.expects_assertion()) else {
             return Ok(None);

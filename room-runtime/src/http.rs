@@ -10,6 +10,7 @@ mod arrive;
 mod auth;
 mod body;
 mod document;
+mod endpoints;
 mod error;
 mod front;
 mod guard;
@@ -24,17 +25,17 @@ mod tests;
 mod ui;
 pub mod wire;
 
-use std::pin::Pin;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::response::IntoResponse as _;
+use axum::routing::{MethodFilter, on};
 use http::Method;
+use http::request::Parts;
 use room_auth::Permission;
 
 pub use self::document::document;
+use self::endpoints::{Answering, Endpoints};
 pub use self::error::ApiError;
 pub use self::front::Front;
 pub use self::guard::content_policy;
@@ -45,7 +46,7 @@ use crate::state::{App, AppState};
 
 /// The whole HTTP interface.
 pub fn front(app: &AppState) -> Front {
-    let Routes { router, table, .. } = routes(app);
+    let Routes { router, table, endpoints, .. } = routes(app);
     let router = router
         .fallback(ui::serve)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -55,7 +56,7 @@ pub fn front(app: &AppState) -> Front {
     };
     let ways_in = table.iter().filter_map(is_way_in).collect();
     let paths = table.into_iter().map(|(_, path, ..)| path).collect();
-    Front::new(app, router, paths, ways_in)
+    Front::new(app, router, endpoints, paths, ways_in)
 }
 
 /// What each route asks for; `None` is public.
@@ -119,11 +120,17 @@ struct Routes {
     /// Whether the next route is one of this mode.
     ours: bool,
     table: Vec<(Method, &'static str, Option<Permission>, Group)>,
+    endpoints: Endpoints,
 }
 
 impl Routes {
     fn new() -> Self {
-        Self { router: Router::new(), ours: true, table: Vec::new() }
+        Self {
+            router: Router::new(),
+            ours: true,
+            table: Vec::new(),
+            endpoints: Endpoints::default(),
+        }
     }
 
     /// The next route is there only in one mode; in the other it is as if nobody had written it.
@@ -131,31 +138,33 @@ impl Routes {
         Self { ours, ..self }
     }
 
-    fn add(
-        mut self,
-        method: Method,
-        path: &'static str,
-        permission: Option<Permission>,
-        group: Group,
-        route: MethodRouter<AppState>,
-    ) -> Self {
-        let ours = std::mem::replace(&mut self.ours, true);
-        let route =
-            if ours { route } else { on(filter(&method), || async { ApiError::not_found() }) };
-        self.router = self.router.route(path, route);
-        if ours {
-            self.table.push((method, path, permission, group));
+    fn add<H, T>(mut self, method: Method, path: &'static str, before: Before<H>) -> Self
+    where
+        H: Handler<T, AppState> + Sync,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("routes use common methods");
+        if std::mem::replace(&mut self.ours, true) {
+            let (permission, group) = match before.ask {
+                Ask::Nobody(group) => (None, group),
+                Ask::For(permission, group) => (Some(permission), group),
+            };
+            self.table.push((method.clone(), path, permission, group));
+            self.endpoints.add(method, path, before.clone());
+            self.router = self.router.route(path, on(filter, before));
+        } else {
+            let nothing = on(filter, || async { ApiError::not_found() });
+            self.router = self.router.route(path, nothing);
         }
         self
     }
 
     fn public<H, T>(self, method: Method, path: &'static str, group: Group, handler: H) -> Self
     where
-        H: Handler<T, AppState>,
+        H: Handler<T, AppState> + Sync,
         T: 'static,
     {
-        let route = on(filter(&method), Before { ask: Ask::Nobody(group), handler });
-        self.add(method, path, None, group, route)
+        self.add(method, path, Before { ask: Ask::Nobody(group), handler })
     }
 
     fn guarded<H, T>(
@@ -167,11 +176,10 @@ impl Routes {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, AppState>,
+        H: Handler<T, AppState> + Sync,
         T: 'static,
     {
-        let route = on(filter(&method), Before { ask: Ask::For(permission, group), handler });
-        self.add(method, path, Some(permission), group, route)
+        self.add(method, path, Before { ask: Ask::For(permission, group), handler })
     }
 }
 
@@ -191,12 +199,12 @@ enum Ask {
 }
 
 impl Ask {
-    async fn pass(self, app: &App, request: Request) -> Result<Request, ApiError> {
+    async fn pass(self, app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         match self {
             // A sign-in counts its failures and a socket its person, once they are known.
-            Self::Nobody(Group::SignIn | Group::Socket) => Ok(request),
-            Self::Nobody(group) => guard::count(app, group, &request).map(|()| request),
-            Self::For(permission, group) => guard::authorize(app, permission, group, request).await,
+            Self::Nobody(Group::SignIn | Group::Socket) => Ok(()),
+            Self::Nobody(group) => guard::count(app, group, parts),
+            Self::For(permission, group) => guard::authorize(app, permission, group, parts).await,
         }
     }
 }
@@ -206,18 +214,15 @@ where
     H: Handler<T, AppState>,
     T: 'static,
 {
-    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+    type Future = Answering;
 
     fn call(self, request: Request, app: AppState) -> Self::Future {
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            match self.ask.pass(&app, request).await {
-                Ok(request) => self.handler.call(request, app).await,
+            match self.ask.pass(&app, &mut parts).await {
+                Ok(()) => self.handler.call(Request::from_parts(parts, body), app).await,
                 Err(refusal) => refusal.into_response(),
             }
         })
     }
-}
-
-fn filter(method: &Method) -> MethodFilter {
-    MethodFilter::try_from(method.clone()).expect("routes use the common methods")
 }

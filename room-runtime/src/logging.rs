@@ -102,6 +102,26 @@ impl RequestId {
         Self { run, number }
     }
 
+    /// The text of it, at the end of `room`: what every answer carries is not worth a formatter.
+    pub fn write(self, room: &mut [u8; Self::BYTES]) -> &[u8] {
+        let (mut start, mut rest) = (room.len(), self.number);
+        loop {
+            start -= 1;
+            room[start] = b"0123456789"[(rest % 10) as usize];
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        room[start - 1] = b'-';
+        start -= 1 + self.run.len();
+        room[start..][..self.run.len()].copy_from_slice(&self.run);
+        &room[start..]
+    }
+
+    /// The longest text: eight digits of the run, a hyphen, and a `u64`.
+    pub const BYTES: usize = 8 + 1 + 20;
+
     /// What is logged by `work` carries this number.
     pub async fn over<T>(self, work: impl Future<Output = T>) -> T {
         REQUEST.scope(self, work).await
@@ -115,8 +135,7 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, number } = self;
-        write!(f, "{}-{number}", str::from_utf8(run).unwrap_or("0"))
+        f.write_str(str::from_utf8(self.write(&mut [0; Self::BYTES])).unwrap_or("0"))
     }
 }
 

@@ -242,7 +242,7 @@ impl SignIn {
 ///
 /// # Errors
 /// What two programs could read differently: 400.
-pub fn presented(cloud: &Cloud, parts: &Parts) -> Result<Presented, ApiError> {
+pub fn presented<'r>(cloud: &Cloud, parts: &'r Parts) -> Result<Presented<'r>, ApiError> {
     let query_token = match parts.uri.path() {
         "/ws" if cloud.settings.query_token => QueryToken::Legacy,
         _ => QueryToken::Refused,

@@ -61,7 +61,7 @@ impl Cloud {
     pub async fn guest_by_token(
         &self,
         app: &App,
-        presented: &Presented,
+        presented: &Presented<'_>,
     ) -> Result<Guest, ArrivalError> {
         let verifier = self.trust.verifier.as_ref().ok_or_else(|| match presented.bearer() {
             Some(_) => refused(Reason::UnknownIssuer),
@@ -110,7 +110,7 @@ impl Cloud {
     pub async fn guest_by_code(
         &self,
         app: &App,
-        presented: &Presented,
+        presented: &Presented<'_>,
         code: &str,
     ) -> Result<Guest, ArrivalError> {
         let gate = self.gate(presented).await?.map(|gate| gate.identity().subject.clone());

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use room_auth::credential::QueryToken;
 use room_auth::issuer::{Grant, Issuer, IssuerKey};
 use room_auth::{Algorithm, CloudflareAccess, IssuerPolicy, KeySet, ManualClock, Verifier};
@@ -83,24 +83,24 @@ impl Gated {
         self.issuer.mint(INSTANCE, &grant, self.now).unwrap()
     }
 
-    async fn sign_in(&self, presented: &Presented) -> Result<Arrived, ArrivalError> {
+    async fn sign_in(&self, presented: &Presented<'_>) -> Result<Arrived, ArrivalError> {
         let guest = self.cloud.guest_by_token(&self.app, presented).await?;
         self.cloud.arrive(&self.app, guest, None, "phone").await
     }
 
-    async fn by_cookie(&self, cookie: &str, presented: &Presented) -> Result<String, Reason> {
+    async fn by_cookie(&self, cookie: &str, presented: &Presented<'_>) -> Result<String, Reason> {
         let caller = self.cloud.by_cookie(&self.app, cookie, presented).await;
         caller.map(|caller| caller.identity.subject.clone()).map_err(|error| error.reason())
     }
 }
 
-fn request(lines: &[(&'static str, &str)]) -> Presented {
+fn request(lines: &[(&'static str, &str)]) -> Presented<'static> {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
-    let target = Uri::from_static("/");
-    Presented::from_request(&headers, &target, QueryToken::Refused).unwrap()
+    let (headers, target) = (Box::leak(Box::new(headers)), Box::leak(Box::default()));
+    Presented::from_request(headers, target, QueryToken::Refused).unwrap()
 }
 
 #[tokio::test]

@@ -172,7 +172,8 @@ impl Trust {
                 keys.store.first_fetch().await;
             }
         };
-        let _late = tokio::time::timeout(FIRST_FETCH, all).await;
+        // In a box: once it has settled, nobody carries anything of it.
+        let _late = Box::pin(tokio::time::timeout(FIRST_FETCH, all)).await;
         self.has_settled.store(true, Ordering::Relaxed);
     }
 

@@ -115,7 +115,7 @@ pub(super) fn cloud(app: &App) -> Result<&Cloud, ApiError> {
 }
 
 /// What sets a cookie has to be asked by our own page.
-fn begin(app: &App, cloud: &Cloud, parts: &Parts) -> Result<Presented, ApiError> {
+fn begin<'r>(app: &App, cloud: &Cloud, parts: &'r Parts) -> Result<Presented<'r>, ApiError> {
     let origin = parts.headers.get(http::header::ORIGIN);
     let is_own = match origin.map(|origin| origin.to_str()) {
         Some(origin) => origin.is_ok_and(|origin| app.site.is_own_origin(origin)),
@@ -138,7 +138,7 @@ async fn read<T: serde::de::DeserializeOwned>(
             request.headers_mut().insert(name, value.clone());
         }
     }
-    guard::check_type(&request)?;
+    guard::check_type(request.headers())?;
     request.extensions_mut().extend(parts.extensions.clone());
     Ok(Body::from_request(request, &()).await?.0)
 }

@@ -67,7 +67,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        guard::check_type(&request)?;
+        guard::check_type(request.headers())?;
         let extensions = request.extensions().clone();
         let read = request.with_limited_body().extract();
         let bytes: Result<Bytes, _> = in_time(&extensions, read).await?;

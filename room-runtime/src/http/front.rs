@@ -4,9 +4,12 @@
 //! the end, the headers that every answer carries; and it counts them. It is written by hand and not a stack of layers,
 //! each of which would move the request and allocate anew: that cost more than all the rules.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -14,10 +17,12 @@ use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
-use http::header::{self, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::error::Elapsed;
 use tower::Service as _;
 
 use super::body::Stranger;
+use super::endpoints::Endpoints;
 use super::error::{self, ApiError};
 use super::guard::{self, BODY_BYTES};
 use super::paths::Paths;
@@ -41,6 +46,7 @@ pub struct Front(Arc<Inside>);
 struct Inside {
     app: AppState,
     router: Router,
+    endpoints: Endpoints,
     /// What the routes are called.
     paths: Paths,
     /// Where strangers sign in: whose bodies are read before it is known who they are.
@@ -54,6 +60,7 @@ impl Front {
     pub(super) fn new(
         app: &AppState,
         router: Router,
+        endpoints: Endpoints,
         paths: Vec<&'static str>,
         ways_in: Vec<&'static str>,
     ) -> Self {
@@ -63,7 +70,7 @@ impl Front {
             // Of two fronts of one server the second counts where the first does.
             let _first = app.metrics.requests.set(Requests::new(paths.names()));
         }
-        Self(Arc::new(Inside { app, router, paths, ways_in, headers }))
+        Self(Arc::new(Inside { app, router, endpoints, paths, ways_in, headers }))
     }
 
     /// Answers one request.
@@ -87,9 +94,8 @@ impl Front {
         if place == Place::Api {
             response = error::as_problem(response);
         }
-        secure(&mut response, headers, place);
+        secure(&mut response, headers, place, id);
         share(&mut response, place, app, origin);
-        response.headers_mut().insert(REQUEST_ID, header_of(id));
         if let Some(refusal) = response.extensions().get::<Refusal>() {
             app.metrics.auth_failures.one(*refusal);
         }
@@ -113,7 +119,7 @@ impl Front {
     }
 
     async fn checked(&self, mut request: Request) -> Response {
-        let Inside { app, router, ways_in, .. } = &*self.0;
+        let Inside { app, ways_in, .. } = &*self.0;
         if let Some(answer) = guard::beside_the_routes(app, &request) {
             return answer;
         }
@@ -134,17 +140,33 @@ impl Front {
         };
         // Nobody signs in by a program.
         let limit = if guard::is_slow(&request) && !is_way_in { SLOW } else { USUAL };
-        let answered = tokio::time::timeout(limit, router.clone().call(request)).await;
-        match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => {
-                let detail = "This took too long; it may still be going on.";
-                let wait = Duration::from_secs(2);
-                ApiError::unavailable("timeout", detail, wait).into_response()
-            }
+        within(limit, self.routed(request)).await.unwrap_or_else(|_| {
+            let detail = "This took too long; it may still be going on.";
+            let wait = Duration::from_secs(2);
+            ApiError::unavailable("timeout", detail, wait).into_response()
+        })
+    }
+
+    async fn routed(&self, request: Request) -> Response {
+        let Inside { app, router, endpoints, .. } = &*self.0;
+        match endpoints.find(request.method(), request.uri().path()) {
+            Some(endpoint) => endpoint(request, app.clone()).await,
+            None => match router.clone().call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
         }
     }
+}
+
+/// Does some work, for so long at most. Most answers are there at once, and need no timer.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut work = pin!(work);
+    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    if let Poll::Ready(done) = at_once {
+        return Ok(done);
+    }
+    tokio::time::timeout(limit, work).await
 }
 
 /// What kind of address was asked.
@@ -171,7 +193,8 @@ impl Place {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn header_of(id: RequestId) -> HeaderValue {
-    HeaderValue::try_from(id.to_string()).expect("hexadecimal digits, a hyphen and digits")
+    let mut room = [0; RequestId::BYTES];
+    HeaderValue::from_bytes(id.write(&mut room)).expect("hexadecimal digits, a hyphen and digits")
 }
 
 /// What every answer carries, a 404 too; the content policy comes on top.
@@ -208,17 +231,27 @@ fn headers(app: &App) -> HeaderMap {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Their places, so that nothing has to grow for what nearly every answer says of itself.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(""));
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
     headers
 }
 
 /// Adds what every answer carries. Only a page may say how long it is kept.
-fn secure(response: &mut Response, ours: &HeaderMap, place: Place) {
+fn secure(response: &mut Response, ours: &HeaderMap, place: Place, id: RequestId) {
     let mut all = ours.clone();
+    all.insert(REQUEST_ID, header_of(id));
     let mut own = std::mem::take(response.headers_mut());
     if place != Place::Page {
         own.remove(CACHE_CONTROL);
     }
-    all.extend(own);
+    _ = match own.remove(CONTENT_TYPE) {
+        Some(kind) => all.insert(CONTENT_TYPE, kind),
+        None => all.remove(CONTENT_TYPE),
+    };
+    if !own.is_empty() {
+        all.extend(own);
+    }
     *response.headers_mut() = all;
 }
 

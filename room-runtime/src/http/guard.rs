@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{
     self, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
+use http::request::Parts;
 use http::{Method, StatusCode};
 use room_auth::site::FetchSite;
 use room_auth::{Caller, Permission, Standing};
@@ -48,11 +49,11 @@ pub(super) fn check(app: &App, request: &Request) -> Result<(), ApiError> {
     // Every port of `localhost` is the same site, so only our own origin or the person will do.
     // Sockets are left to the Origin list: browsers do not agree on what they say for those.
     if is_api
-        && foreign_origin(app, headers).is_none()
         && !matches!(
             FetchSite::of(headers),
             FetchSite::Absent | FetchSite::SameOrigin | FetchSite::None
         )
+        && foreign_origin(app, headers).is_none()
     {
         let detail = "Pages of another site may not ask this server.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_site", detail));
@@ -112,6 +113,9 @@ fn takes_query_tokens(app: &App) -> bool {
 
 /// The Origin of a page elsewhere that is on the list of those who may ask.
 pub(super) fn foreign_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    if !app.site.lets_others_ask() {
+        return None;
+    }
     let origin = headers.get(header::ORIGIN)?;
     let text = app.site.check_origin(headers).ok().flatten()?;
     (!app.site.is_own_origin(text)).then(|| origin.clone())
@@ -125,9 +129,9 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Counts a request of nobody in particular by its address.
-pub(super) fn count(app: &App, group: Group, request: &Request) -> Result<(), ApiError> {
-    if let Some(Connection { peer, .. }) = request.extensions().get() {
-        app.limits.address(group, app.client_address(request.headers(), peer.ip()))?;
+pub(super) fn count(app: &App, group: Group, parts: &Parts) -> Result<(), ApiError> {
+    if let Some(Connection { peer, .. }) = parts.extensions.get() {
+        app.limits.address(group, app.client_address(&parts.headers, peer.ip()))?;
     }
     Ok(())
 }
@@ -138,10 +142,9 @@ pub(super) async fn authorize(
     app: &App,
     permission: Permission,
     group: Group,
-    request: Request,
-) -> Result<Request, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = app.sign_in.authenticate(app, &parts).await?;
+    parts: &mut Parts,
+) -> Result<(), ApiError> {
+    let caller = app.sign_in.authenticate(app, parts).await?;
     app.limits.person(group, &caller.identity)?;
     if !caller.may(permission) {
         return Err(ApiError::not_allowed());
@@ -150,10 +153,9 @@ pub(super) async fn authorize(
     if matches!(caller.standing, Standing::Person(_)) {
         app.idle.touch(|| app.clock.monotonic());
     }
-    let mut request = Request::from_parts(parts, body);
-    check_type(&request)?;
-    request.extensions_mut().insert(caller);
-    Ok(request)
+    check_type(&parts.headers)?;
+    parts.extensions.insert(caller);
+    Ok(())
 }
 
 /// Who calls a guarded route; only [`authorize`] puts it there.
@@ -195,8 +197,8 @@ pub(super) fn is_slow(request: &Request) -> bool {
 
 /// A body, if there is one, says that it is JSON: a page of another origin cannot say so without
 /// asking first. Checked once it is known who asks.
-pub(super) fn check_type(request: &Request) -> Result<(), ApiError> {
-    if !has_body(request) || is_json(request.headers()) {
+pub(super) fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !has_body(headers) || is_json(headers) {
         return Ok(());
     }
     let detail = "Send application/json.";
@@ -208,8 +210,7 @@ fn declared_length(headers: &HeaderMap) -> u64 {
     value.map_or(0, |value| value.parse().unwrap_or(u64::MAX))
 }
 
-fn has_body(request: &Request) -> bool {
-    let headers = request.headers();
+fn has_body(headers: &HeaderMap) -> bool {
     declared_length(headers) > 0 || headers.contains_key(header::TRANSFER_ENCODING)
 }
 

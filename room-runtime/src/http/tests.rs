@@ -20,7 +20,7 @@ use room_auth::{ManualClock, Role, Standing};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{front, routes};
+use super::{Endpoints, front, routes};
 use crate::server::{self, Server};
 use crate::state::{AppState, Connection};
 
@@ -447,7 +447,7 @@ async fn broken() -> &'static str {
 async fn a_panic_is_an_answer() {
     let f = Fixture::new().await;
     let router = axum::Router::new().route("/api/broken", axum::routing::get(broken));
-    let front = super::Front::new(&f.app, router, Vec::new(), Vec::new());
+    let front = super::Front::new(&f.app, router, Endpoints::default(), Vec::new(), Vec::new());
     let response = front.answer(f.request(&Method::GET, "/api/broken")).await;
     assert_eq!(response.headers()["x-frame-options"], "DENY");
     let told = code(response).await;
