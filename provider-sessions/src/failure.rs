@@ -30,7 +30,7 @@ pub enum FailureCode {
     Timeout,
     /// A person cancelled.
     Canceled,
-    /// The server ended while the sign-in ran.
+    /// The server ended while the sign-in ran: it was stopped, or killed.
     ServerRestarted,
     /// The credentials could not be written.
     CannotStore,

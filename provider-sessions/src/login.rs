@@ -309,7 +309,9 @@ impl Login {
                 };
                 self.end(Status::TimedOut, Some(self.failure(code, provider)), now);
             }
-            Some(Ending::Cancelled | Ending::Shutdown) | None => {
+            // Nobody wanted that end: the same to a person as a server that was killed.
+            Some(Ending::Shutdown) => self.fail(FailureCode::ServerRestarted, provider, now),
+            Some(Ending::Cancelled) | None => {
                 let failure = self.failure(FailureCode::Canceled, provider);
                 self.end(Status::Canceled, Some(failure), now);
             }

@@ -62,9 +62,9 @@ pub enum Status {
     Running,
     /// The program ended well and its own status command agreed.
     Completed,
-    /// It did not work; [`SessionView::failure`] says why.
+    /// It did not work, or the server was stopped; [`SessionView::failure`] says why.
     Failed,
-    /// A person or a shutdown ended it.
+    /// A person ended it.
     Canceled,
     /// Room's own limit ended it.
     TimedOut,

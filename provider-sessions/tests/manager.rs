@@ -289,7 +289,8 @@ async fn many_connects_at_once_start_one_program() {
     assert_eq!(started, 1);
     bench.manager.shutdown().await;
     let view = bench.manager.latest("codex").unwrap().unwrap();
-    assert_eq!(view.status, Status::Canceled);
+    let why = Some(FailureCode::ServerRestarted);
+    assert_eq!((view.status, failure(&view)), (Status::Failed, why));
     let late = bench.manager.connect("codex", ConnectOptions::default(), "owner").await;
     assert!(matches!(late, Err(SessionError::Stopping)));
 }

@@ -72,7 +72,8 @@ async fn what_is_going_on_is_brought_to_its_end_and_everyone_is_told() {
         // What becomes of the sign-in is seen before the socket is closed.
         let over = |message: &serde_json::Value| message["data"]["active"] == false;
         let told = socket.until(over).await;
-        assert_eq!(told["data"]["status"], "canceled", "{told}");
+        assert_eq!(told["data"]["status"], "failed", "{told}");
+        assert_eq!(told["data"]["failure"]["code"], "server_restarted", "{told}");
         assert_eq!(socket.closed().await, Some(1012));
         Instant::now()
     });
@@ -87,9 +88,13 @@ async fn what_is_going_on_is_brought_to_its_end_and_everyone_is_told() {
 
     room.app.start().await.unwrap();
     let log = room.app.get("/api/activity?limit=20").await.body.to_string();
-    for part in ["\"instance.stop\"", "\"canceled\""] {
+    for part in ["\"instance.stop\"", "\"server_restarted\""] {
         assert!(log.contains(part), "{part} in {log}");
     }
+    // Whoever looks again is told why, and that it was nobody's wish.
+    let view = room.app.session(id(&session)).await;
+    assert_eq!(view["status"], "failed", "{view:#}");
+    assert_eq!(view["failure"]["code"], "server_restarted", "{view:#}");
 }
 
 #[tokio::test]

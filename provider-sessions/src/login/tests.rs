@@ -106,6 +106,12 @@ fn ending_waits_for_the_tree_and_says_why() {
     check(&going, Status::Running, Step::Cancelling, None);
     let gone = play(0, vec![Input::Launched, cancel(), exit(143), Input::Gone]);
     check(&gone, Status::Canceled, Step::Done, Some(FailureCode::Canceled));
+    // The server is stopped; whoever cancelled before has the first word.
+    let stop = || Input::Ending(Ending::Shutdown);
+    let stopped = play(0, vec![Input::Launched, stop(), exit(143), Input::Gone]);
+    check(&stopped, Status::Failed, Step::Done, Some(FailureCode::ServerRestarted));
+    let both = play(0, vec![Input::Launched, cancel(), stop(), exit(143), Input::Gone]);
+    check(&both, Status::Canceled, Step::Done, Some(FailureCode::Canceled));
     let late = vec![Input::Launched, cancel(), link("https://auth.openai.com/codex/device")];
     assert_eq!(play(0, late).view().verification_url, None);
 
