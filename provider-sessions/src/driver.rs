@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::failure::FailureCode;
-use crate::home::Plan;
+use crate::home::{Plan, can_store};
 use crate::login::{Ending, Input};
 use crate::manager::{Handed, Inner, Live, Stamp};
 use crate::pace::Pace;
@@ -53,16 +53,18 @@ pub(crate) struct Start {
 /// Runs a sign-in to its end; the scratch home is gone when this returns.
 pub(crate) async fn drive(inner: Arc<Inner>, live: Arc<Live>, start: Start) {
     let Start { provider, method, program, plan, mut handed } = start;
+    let before = inner.fingerprint(&provider);
     match launch(&inner, &live, &provider, &method, program, &plan).await {
         Ok(terminal) => {
             inner.apply(&live, Input::Launched);
-            let ended =
-                Drive::new(&inner, &live, &provider, &method, terminal).run(&mut handed).await;
+            let ended = Drive::new(&inner, &live, &provider, &method, terminal, before.clone())
+                .run(&mut handed)
+                .await;
             if let Some((exit, token)) = ended {
                 inner.apply(&live, Input::Exited(exit));
                 if live.is_active() {
                     match method.yields {
-                        Yields::SignIn => settle(&inner, &live, &provider, &plan).await,
+                        Yields::SignIn => settle(&inner, &live, &provider, &plan, &before).await,
                         Yields::Token => settle_token(&inner, &live, &provider, token).await,
                     }
                 }
@@ -115,7 +117,13 @@ async fn settle_token(
 }
 
 /// The program ended well: ask its own status command, keep the credentials, ask again.
-async fn settle(inner: &Inner, live: &Arc<Live>, provider: &Arc<Provider>, plan: &Plan) {
+async fn settle(
+    inner: &Inner,
+    live: &Arc<Live>,
+    provider: &Arc<Provider>,
+    plan: &Plan,
+    before: &[Stamp],
+) {
     if plan.moved_to().is_some() {
         // From here to the rename a cancel still means that nothing was stored.
         let asked = tokio::select! {
@@ -134,6 +142,15 @@ async fn settle(inner: &Inner, live: &Arc<Live>, provider: &Arc<Provider>, plan:
         }
     }
     let answer = inner.confirm(provider, live.id).await;
+    // On a full disk claude says that it is done and has stored nothing: without an earlier sign-in
+    // it is signed out, and with one that answers in the new one's place.
+    if plan.moved_to().is_none() && inner.fingerprint(provider) == before {
+        let folder = inner.folder(provider);
+        if let Err(error) = blocking(move || can_store(&folder)).await {
+            let detail = format!("Nothing was stored, for nothing can be written there: {error}");
+            return inner.apply(live, Input::NotKept(detail));
+        }
+    }
     inner.apply(live, Input::Answered(answer));
 }
 
@@ -169,6 +186,7 @@ impl<'a> Drive<'a> {
         provider: &'a Provider,
         method: &Method,
         terminal: Terminal,
+        before: Vec<Stamp>,
     ) -> Self {
         Self {
             inner,
@@ -181,7 +199,7 @@ impl<'a> Drive<'a> {
             stuck_at: Some(Instant::now() + STUCK),
             enter_at: None,
             stored_at: (method.ends == Ends::Stored).then(|| Instant::now() + STORED),
-            before: inner.fingerprint(provider),
+            before,
             token: None,
             opening: None,
             seen_link: false,

@@ -186,6 +186,26 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
 
+/// Whether a file can be written in that folder now. The file has no name and is gone at once; where
+/// there is none like that, nobody knows, and it counts as writable.
+pub(crate) fn can_store(folder: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) {
+            // As much as credentials take.
+            Ok(file) => File::from(file).write_all(&[0; 4096])?,
+            Err(
+                error @ (Errno::NOSPC | Errno::DQUOT | Errno::ACCESS | Errno::PERM | Errno::ROFS),
+            ) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = folder;
+    Ok(())
+}
+
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)

@@ -386,7 +386,7 @@ impl Inner {
     }
 
     /// The folder with the person's own credentials.
-    fn folder(&self, row: &Provider) -> PathBuf {
+    pub(crate) fn folder(&self, row: &Provider) -> PathBuf {
         match row.home.variable.as_deref().and_then(|name| self.variable(name)) {
             Some(moved) => PathBuf::from(moved),
             None => self.settings.provider_home.join(&row.home.folder),
