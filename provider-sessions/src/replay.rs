@@ -121,6 +121,7 @@ impl fmt::Display for ReplayEvent {
                 reason: &decision.reason,
                 met: decision.met,
                 of: decision.of,
+                rank: decision.rank,
             },
             Self::Summary(summary) => Json::Summary {
                 verification_url: summary.verification_url.as_deref(),
@@ -168,6 +169,8 @@ enum Json<'a> {
         reason: &'a str,
         met: u8,
         of: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rank: Option<usize>,
     },
     #[serde(rename_all = "camelCase")]
     Summary {

@@ -37,6 +37,8 @@ struct Standing {
 /// What is typed.
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
+    /// By which rule, from 0.
+    pub(crate) rule: usize,
 }
 
 impl Answers {
@@ -90,7 +92,7 @@ impl Answers {
             return None;
         }
         self.rules[rule].times += 1;
-        Some(Answer { bytes: self.rules[rule].row.send.clone().into_bytes() })
+        Some(Answer { bytes: self.rules[rule].row.send.clone().into_bytes(), rule })
     }
 
     /// The lowest question on the screen, unless something recognised stands below it.

@@ -184,7 +184,7 @@ const RULES: u8 = 4;
 
 fn refused(text: &str, met: u8, reason: &str) -> Decision {
     let (what, text, reason) = (Candidate::Code, text.to_owned(), reason.to_owned());
-    Decision { what, text, taken: false, reason, met, of: RULES }
+    Decision { what, text, taken: false, reason, met, of: RULES, rank: None }
 }
 
 /// Whether it is a word of its own, not a piece of an identifier, a path or a query.

@@ -96,11 +96,9 @@ impl Core {
         if let Some(answer) = self.answers.check(&self.screen, quiet, settled) {
             self.trace.note(|| {
                 let text = String::from_utf8_lossy(&answer.bytes).escape_debug().to_string();
-                explain::met(
-                    Candidate::Answer,
-                    text,
-                    "its question waits on the screen (scan.answer)",
-                )
+                let reason = "its question waits on the screen (scan.answer)";
+                let rank = Some(answer.rule + 1);
+                Decision { rank, ..explain::met(Candidate::Answer, text, reason) }
             });
             self.events.push(Event::Answer(answer.bytes));
         }
@@ -158,6 +156,7 @@ impl Core {
             if let Some(url) = self.fixed_link.take() {
                 self.offer(url);
             }
+            self.trace.shown(Candidate::Code, &code);
             self.events.push(Event::Code(code));
         }
         for token in tokens.tokens {
@@ -203,6 +202,7 @@ impl Core {
     /// Offers a link; where the program names one itself, none of ours is needed.
     pub(super) fn offer(&mut self, url: String) {
         self.fixed_link = None;
+        self.trace.shown(Candidate::Link, &url);
         self.events.push(Event::Link(url));
     }
 
@@ -245,16 +245,23 @@ impl Core {
             return;
         }
         for event in &self.events[before..] {
-            let (what, reason) = match event {
-                Event::Failed { code, .. } => {
-                    (Candidate::Failure, format!("means {} (failure)", code.as_str()))
+            match event {
+                Event::Failed { .. } => {
+                    let found = self.lines.failures_in(text).into_iter();
+                    let rules: Vec<_> =
+                        found.map(|(at, code)| (at, format!("means {}", code.as_str()))).collect();
+                    for one in explain::by_rank(Candidate::Failure, safe.trim(), &rules, "failure")
+                    {
+                        self.trace.note(|| one);
+                    }
                 }
                 Event::Stored => {
-                    (Candidate::Stored, "says that it is stored (scan.stored)".to_owned())
+                    let reason = "says that it is stored (scan.stored)";
+                    let text = safe.trim().to_owned();
+                    self.trace.note(|| explain::met(Candidate::Stored, text, reason));
                 }
-                _ => continue,
-            };
-            self.trace.note(|| explain::met(what, safe.trim().to_owned(), &reason));
+                _ => {}
+            }
         }
         if explain::is_question(text) && !self.prompts.is_prompt(text) && !self.answers.knows(text)
         {
@@ -266,6 +273,7 @@ impl Core {
                     .to_owned(),
                 met: 0,
                 of: 1,
+                rank: None,
             });
         }
     }

@@ -1,6 +1,6 @@
 //! Why the detector decided as it did, for a person who repairs a row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
@@ -24,10 +24,14 @@ pub struct Decision {
     pub taken: bool,
     /// Why, as a fragment that names the field of the row where one can change it.
     pub reason: String,
-    /// How many of the rules it met, one after the other.
+    /// Its score: how many of the checks it passed. They are made one after the other and the first
+    /// that fails refuses it; only with all of them it is taken.
     pub met: u8,
     /// How many there are.
     pub of: u8,
+    /// Where more than one could decide, its place in the order that does, from 1: of the rules of
+    /// a row the first counts, of the links and codes that were shown the last.
+    pub rank: Option<usize>,
 }
 
 /// What something on the screen may be.
@@ -75,6 +79,8 @@ pub(super) struct Trace(Option<Box<Notes>>);
 struct Notes {
     decisions: Vec<Decision>,
     seen: HashSet<u64>,
+    /// The link and the code that were shown last, and how many there were.
+    shown: HashMap<Candidate, (String, usize)>,
 }
 
 impl Trace {
@@ -103,6 +109,15 @@ impl Trace {
         (decision.what, &decision.text, &decision.reason).hash(&mut hasher);
         if notes.seen.len() < 16 * KEPT && notes.seen.insert(hasher.finish()) {
             notes.decisions.push(decision);
+        }
+    }
+
+    /// Notes what another one takes the place of.
+    pub(super) fn shown(&mut self, what: Candidate, text: &str) {
+        let Some(notes) = &mut self.0 else { return };
+        let rank = notes.shown.get(&what).map_or(1, |(_, rank)| rank + 1);
+        if let Some((old, rank)) = notes.shown.insert(what, (text.to_owned(), rank)) {
+            self.note(|| replaced(what, old, rank));
         }
     }
 
@@ -140,7 +155,7 @@ pub(super) fn on_link(what: Candidate, text: String, verdict: Verdict, ignored: 
         Verdict::Accepted => (LINK_RULES, "meets every rule"),
     };
     let taken = verdict == Verdict::Accepted;
-    Decision { what, text, taken, reason: reason.to_owned(), met, of: LINK_RULES }
+    Decision { what, text, taken, reason: reason.to_owned(), met, of: LINK_RULES, rank: None }
 }
 
 /// Whether a line may ask something.
@@ -154,5 +169,34 @@ pub(super) fn is_question(line: &str) -> bool {
 
 /// A decision with one rule only: it was met.
 pub(super) fn met(what: Candidate, text: String, reason: &str) -> Decision {
-    Decision { what, text, taken: true, reason: reason.to_owned(), met: 1, of: 1 }
+    Decision { what, text, taken: true, reason: reason.to_owned(), met: 1, of: 1, rank: None }
+}
+
+/// What of a row's rules the text meets, those with these numbers (from 0): the first of them counts,
+/// and each of the others says which one it lost to.
+pub(super) fn by_rank(
+    what: Candidate,
+    text: &str,
+    rules: &[(usize, String)],
+    field: &str,
+) -> Vec<Decision> {
+    let Some((first, _)) = rules.first() else { return Vec::new() };
+    let decided = |(rule, means): &(usize, String)| {
+        let taken = rule == first;
+        let (own, first) = (rule + 1, first + 1);
+        let reason = if taken {
+            format!("{means} ({field}, rule {own})")
+        } else {
+            format!("{means} too, but rule {first} stands before rule {own} ({field})")
+        };
+        let met = u8::from(taken);
+        Decision { what, text: text.to_owned(), taken, reason, met, of: 1, rank: Some(rule + 1) }
+    };
+    rules.iter().map(decided).collect()
+}
+
+/// One that was shown, and that another one takes the place of.
+fn replaced(what: Candidate, text: String, rank: usize) -> Decision {
+    let reason = "a later one takes its place: of those shown the last counts".to_owned();
+    Decision { what, text, taken: false, reason, met: 0, of: 1, rank: Some(rank) }
 }

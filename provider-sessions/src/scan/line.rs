@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Event;
+use crate::failure::FailureCode;
 use crate::provider::{FailureRule, Pattern, Provider};
 use crate::redact::Redactor;
 
@@ -121,6 +122,14 @@ impl Lines {
             self.storing = true;
             events.push(Event::Stored);
         }
+    }
+
+    /// Every wording of a failure that the line has, with its place in the row, from 0: the first
+    /// is what it means.
+    pub(crate) fn failures_in(&self, text: &str) -> Vec<(usize, FailureCode)> {
+        let rules = self.failures.iter().enumerate();
+        let found = rules.filter(|(_, rule)| rule.pattern.is_match(text));
+        found.map(|(place, rule)| (place, rule.code)).collect()
     }
 
     fn is_repainted(&mut self, text: &str) -> bool {

@@ -116,6 +116,35 @@ fn each_refusal_says_why() {
     check(&codex(), "Do you want to go on? (y/n)\r\n", Prompt, "go on?", "no scan.paste_prompts");
 }
 
+/// Where several could decide, the order does, and that is told as it is.
+#[test]
+fn who_came_second_is_told_why_it_lost() {
+    use Candidate::{Code, Failure, Link};
+    let ranked = |text: &str, what: Candidate| {
+        let (_, decisions) = explained(&codex(), SMALL, text.as_bytes(), usize::MAX);
+        let found = decisions.into_iter().filter(|one| one.what == what && one.rank.is_some());
+        found.collect::<Vec<_>>()
+    };
+    let rules = codex().failures;
+    let of = |code: &str| rules.iter().position(|rule| rule.code.as_str() == code).unwrap() + 1;
+    let found = ranked("Error logging in: device auth failed with status 429 x\r\n", Failure);
+    let ranks: Vec<_> = found.iter().map(|one| (one.taken, one.rank.unwrap())).collect();
+    assert_eq!(ranks, [(true, of("rate_limited")), (false, of("refused"))], "{found:#?}");
+    assert!(found[1].reason.starts_with("means refused too, but rule"), "{found:#?}");
+
+    let first = "one-time code: ABCD-EFGH1 a\r\n";
+    assert_eq!(ranked(first, Code), []);
+    let found = ranked(&format!("{first}one-time code: IJKL-MNOP2 a\r\n"), Code);
+    assert_eq!((found.len(), found[0].text.as_str(), found[0].rank), (1, "ABCD-EFGH1", Some(1)));
+    let link = |state: char| {
+        let state = state.to_string().repeat(43);
+        format!("https://auth.openai.com/oauth/authorize?state={state} a\r\n")
+    };
+    let found = ranked(&format!("{}{}", link('a'), link('b')), Link);
+    assert_eq!((found.len(), found[0].taken), (1, false), "{found:#?}");
+    assert!(found[0].text.ends_with('a') && found[0].reason.contains("later one"), "{found:#?}");
+}
+
 #[test]
 fn an_explanation_shows_no_secret() {
     let text = "see https://auth.openai.com/cb?code=ac_0123456789abcdef&state=QRSTUVWXYZ012 ok\r\n";
