@@ -80,7 +80,7 @@ impl World {
     }
 
     /// A sign-in that shows its code, which is the one that the vendor gave out.
-    async fn codex_code(&self) -> Value {
+    pub(crate) async fn codex_code(&self) -> Value {
         let session = self.app.connect("codex").await;
         let session =
             self.app.session_until(id(&session), |view| view["deviceCode"].is_string()).await;

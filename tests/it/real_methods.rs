@@ -102,6 +102,8 @@ async fn codex_is_signed_in_by_a_pasted_callback() {
     assert!(world.codex_is_signed_in());
     assert_eq!(world.openai.revoked(), [""; 0]);
 
+    crate::real_failures::a_taken_port_is_no_obstacle_until_both_are(&world).await;
+
     // An earlier version names its own machine another way.
     let world = World::older("codex_is_signed_in_by_a_pasted_callback").await.unwrap();
     let session = world.method("codex", json!({"method": "browser"})).await;

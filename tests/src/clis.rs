@@ -14,13 +14,14 @@ use crate::not_run;
 /// The real programs are not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotHere {
+    programs: &'static str,
     looked_in: PathBuf,
 }
 
 impl fmt::Display for NotHere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.looked_in.display();
-        write!(f, "left out, or no real codex and claude in {place} (npm ci there)")
+        write!(f, "left out, or no real {} in {place} (npm ci there)", self.programs)
     }
 }
 
@@ -47,17 +48,35 @@ pub fn older_clis() -> Result<PathBuf, NotHere> {
     clis_of("clis/older", "bin")
 }
 
+/// The directory that holds one of the others, pinned: `gh`, `copilot` or `gemini`.
+///
+/// # Errors
+///
+/// As [`real_clis`].
+pub fn other_cli(program: &'static str) -> Result<PathBuf, NotHere> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("clis/others");
+    let directory = package.join("node_modules/.bin");
+    if directory.join(program).exists() && !is_left_out() {
+        Ok(directory)
+    } else {
+        Err(NotHere { programs: program, looked_in: package })
+    }
+}
+
 fn clis_of(package: &str, directory: &str) -> Result<PathBuf, NotHere> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
     let directory = package.join(directory);
     // A stub of a few hundred bytes stands there until claude's own script has run.
     let whole = fs::metadata(directory.join("claude")).is_ok_and(|file| file.len() > 1_000_000);
-    let left_out = std::env::var("ROOM_TEST_CLIS").as_deref() == Ok("0");
-    if whole && directory.join("codex").exists() && !left_out {
+    if whole && directory.join("codex").exists() && !is_left_out() {
         Ok(directory)
     } else {
-        Err(NotHere { looked_in: package })
+        Err(NotHere { programs: "codex and claude", looked_in: package })
     }
+}
+
+fn is_left_out() -> bool {
+    std::env::var("ROOM_TEST_CLIS").as_deref() == Ok("0")
 }
 
 /// What was found, or nothing after telling that `test` did not run.

@@ -1,6 +1,7 @@
 //! A file system of a few megabytes, for root.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,6 +67,35 @@ impl SmallDisk {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Leaves no byte free.
+    ///
+    /// # Panics
+    ///
+    /// When that ends otherwise than with a full disk.
+    pub fn fill(&self) {
+        let mut file = std::fs::File::create(self.filler()).expect("a file on the disk");
+        loop {
+            match file.write(&[0; 4096]) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Takes that back.
+    ///
+    /// # Panics
+    ///
+    /// When it was not filled.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.filler()).expect("the disk was filled");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
     }
 
     /// How many bytes are free.

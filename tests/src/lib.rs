@@ -1,6 +1,6 @@
 //! The harness of Room's end-to-end tests.
 //!
-//! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`proxy`]) and for a control plane
+//! Stand-ins for the vendors' servers ([`openai`], [`anthropic`], [`github`], [`google`], [`proxy`]) and for a control plane
 //! ([`issuer`]) and a registry of packages ([`registry`]), browsers without a screen ([`page`]), the command-line
 //! programs under test, real and fake ([`clis`]), homes that last as long as a test ([`home`]),
 //! a plain terminal ([`terminal`]) that proves the rest without Room, and crowds of light clients
@@ -13,6 +13,8 @@ pub mod clis;
 pub mod demo;
 pub mod disk;
 pub mod fake;
+pub mod github;
+pub mod google;
 pub mod home;
 pub mod issuer;
 pub mod line;

@@ -171,6 +171,20 @@ impl OpenAi {
         self.decide(user_code, Verdict::Refused(StatusCode::GONE))
     }
 
+    /// The polls for this code are answered with that status, for a reason of the server's own.
+    ///
+    /// # Errors
+    ///
+    /// When no pending sign-in has exactly this code.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such status.
+    pub fn answer_poll(&self, user_code: &str, status: u16) -> Result<(), NoSuchCode> {
+        let status = StatusCode::from_u16(status).expect("a status of HTTP");
+        self.decide(user_code, Verdict::Refused(status))
+    }
+
     /// The person opens the address of a sign-in without a device code and agrees. Gives the address
     /// that their browser is sent to in the end.
     ///

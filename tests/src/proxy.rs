@@ -24,6 +24,8 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::anthropic::Anthropic;
+use crate::github::GitHub;
+use crate::google::Google;
 use crate::openai::OpenAi;
 use crate::standin::Background;
 
@@ -63,11 +65,28 @@ impl Proxy {
     ///
     /// When the port, the thread, the certificates or their file cannot be had.
     pub fn start(openai: &OpenAi, anthropic: &Anthropic) -> io::Result<Self> {
+        let openai = OPENAI_HOSTS.map(|host| (host, openai.address()));
+        let anthropic = ANTHROPIC_HOSTS.map(|host| (host, anthropic.address()));
+        Self::start_with(&[openai.as_slice(), &anthropic].concat())
+    }
+
+    /// Starts it in front of the stand-ins for GitHub and Google.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::start`].
+    pub fn start_for_others(github: &GitHub, google: &Google) -> io::Result<Self> {
+        let github = GitHub::HOSTS.map(|host| (host, github.address()));
+        let google = Google::HOSTS.map(|host| (host, google.address()));
+        Self::start_with(&[github.as_slice(), &google].concat())
+    }
+
+    fn start_with(routes: &[(&'static str, SocketAddr)]) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let (authority, tls) = certificates().map_err(io::Error::other)?;
+        let (authority, tls) = certificates(routes).map_err(io::Error::other)?;
         std::fs::write(directory.path().join("ca.pem"), authority)?;
         let switches = Arc::new(Switches::default());
-        let routes = Routes::new(openai.address(), anthropic.address());
+        let routes = Routes(routes.iter().copied().collect());
         let shared = Arc::clone(&switches);
         let server = Background::start("proxy", move |listener| {
             accept(listener, Arc::new(routes), TlsAcceptor::from(Arc::new(tls)), shared)
@@ -126,19 +145,15 @@ fn path_text(path: &Path) -> String {
 struct Routes(BTreeMap<&'static str, SocketAddr>);
 
 impl Routes {
-    fn new(openai: SocketAddr, anthropic: SocketAddr) -> Self {
-        let openai = OPENAI_HOSTS.map(|host| (host, openai));
-        let anthropic = ANTHROPIC_HOSTS.map(|host| (host, anthropic));
-        Self(openai.into_iter().chain(anthropic).collect())
-    }
-
     fn find(&self, authority: &str) -> Option<SocketAddr> {
         self.0.get(authority.strip_suffix(":443")?).copied()
     }
 }
 
 /// A new authority in PEM, and what serves every vendor's host under it.
-fn certificates() -> Result<(String, ServerConfig), Box<dyn std::error::Error + Send + Sync>> {
+fn certificates(
+    routes: &[(&'static str, SocketAddr)],
+) -> Result<(String, ServerConfig), Box<dyn std::error::Error + Send + Sync>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -148,8 +163,7 @@ fn certificates() -> Result<(String, ServerConfig), Box<dyn std::error::Error + 
     let authority_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
-    let hosts: Vec<_> =
-        OPENAI_HOSTS.iter().chain(&ANTHROPIC_HOSTS).map(|host| (*host).to_owned()).collect();
+    let hosts: Vec<_> = routes.iter().map(|(host, _)| (*host).to_owned()).collect();
     let leaf_key = KeyPair::generate()?;
     let leaf = CertificateParams::new(hosts)?.signed_by(&leaf_key, &issuer)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));

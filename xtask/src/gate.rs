@@ -42,6 +42,12 @@ pub(crate) fn test(quick: bool) -> anyhow::Result<()> {
             setup::npm_packages("tests/clis")?;
             setup::npm_packages("tests/clis/older")
         });
+    if !quick {
+        gate.set_up("further command-line programs", || {
+            setup::npm_packages("tests/clis/others")?;
+            setup::gh("tests/clis/others/node_modules/.bin")
+        });
+    }
     let browser = !quick
         && gate.set_up("browser", || {
             setup::npm_packages("ui")?;

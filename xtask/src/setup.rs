@@ -32,6 +32,29 @@ pub(crate) fn npm_packages(dir: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Debian's `gh` at the tested version, in that directory alone: on the machine's own search path
+/// every Room there would offer it.
+pub(crate) fn gh(dir: &str) -> anyhow::Result<()> {
+    const TESTED: &str = "gh version 2.23.0 ";
+    let place = Path::new(dir).join("gh");
+    let is_there = || {
+        let version = command(".", &[&place.to_string_lossy(), "--version"]);
+        place.exists() && crate::run::output(version).is_ok_and(|text| text.starts_with(TESTED))
+    };
+    if is_there() {
+        return Ok(());
+    }
+    if !has(&["apt-get", "--version"]) || !has(&["dpkg-deb", "--version"]) {
+        bail!("Debian's gh 2.23.0 is not in {dir}, and this is no Debian");
+    }
+    let folder = tempfile::tempdir()?;
+    let unpacked = folder.path().to_string_lossy();
+    run(command(&unpacked, &["sh", "-c", "apt-get -qq update && apt-get -qq download gh"]))?;
+    run(command(&unpacked, &["sh", "-c", "dpkg-deb -x gh_*.deb ."]))?;
+    std::fs::copy(folder.path().join("usr/bin/gh"), &place)?;
+    if is_there() { Ok(()) } else { bail!("Debian has another gh here than 2.23.0") }
+}
+
 /// A Chromium that Playwright can drive, as a path.
 pub(crate) fn chromium() -> anyhow::Result<&'static str> {
     const KNOWN: [&str; 4] = [
