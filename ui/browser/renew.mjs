@@ -2,7 +2,7 @@
 // out of anyone's hands, and with what is half typed there afterwards.
 
 import assert from 'node:assert/strict';
-import { id, LINK, live, open, problems, suite, until } from './stage.mjs';
+import { ask, id, keepWhatWasStored, LINK, live, open, problems, suite, until, whatWasStored } from './stage.mjs';
 
 const base = new URL(LINK).origin;
 const HALF = 'half-a-code-and';
@@ -24,6 +24,9 @@ function hide(value) {
   }, value);
 }
 
+/** It comes out of another's memory, a moment after the field is there. */
+const untilTyped = (text) => until('what was typed', async () => (await page.inputValue(id('paste-input'))) === text, 30_000);
+
 /** There and back, with what `leave` does. */
 async function roundTrip(leave) {
   const before = loads;
@@ -35,6 +38,7 @@ async function roundTrip(leave) {
 await suite({
   async 'someone is signed in, here and at the control plane'(browser) {
     page = await open(browser);
+    await keepWhatWasStored(page.context());
     plane = (await (await fetch(`${base}/api/bootstrap`)).json()).controlPlaneUrl;
     const there = await page.context().newPage();
     await there.goto(`${plane}/sign-in?as=owner`);
@@ -87,11 +91,43 @@ await suite({
     await roundTrip(() => page.click(id('renew-now')));
     assert.equal(new URL(page.url()).pathname, '/providers/claude/connect');
     await page.waitForSelector(`${id('paste-input')}:enabled`);
-    assert.equal(await page.inputValue(id('paste-input')), HALF);
+    await untilTyped(HALF);
     assert.ok(!(await stored()).includes(HALF), 'nothing of it is left behind');
+    // A one-time code is written to no storage, on the way neither: there is a ticket for it, good once.
+    const between = await whatWasStored(page);
+    assert.ok(between.includes('room.drafts') && !between.includes(HALF), between);
     await page.reload();
     await page.waitForSelector(`${id('paste-input')}:enabled`);
-    assert.equal(await page.inputValue(id('paste-input')), HALF, 'nor does a reload cost it');
+    await untilTyped(HALF);
+    const again = await whatWasStored(page);
+    assert.ok(again.includes('room.drafts') && !again.includes(HALF), again);
+  },
+
+  async 'where no worker can hold it, the browser asks before it is lost, and stores none of it'(browser) {
+    const bare = await open(browser);
+    await keepWhatWasStored(bare.context());
+    // As in a private window of some browsers.
+    await bare.addInitScript(() => Object.defineProperty(navigator, 'serviceWorker', { value: undefined }));
+    await bare.goto(await ask('link'));
+    await live(bare);
+    await bare.click(id('tab-providers'));
+    await bare.click(id('continue-claude'));
+    await bare.fill(`${id('paste-input')}:enabled`, HALF);
+    const asked = [];
+    bare.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    await bare.reload();
+    assert.deepEqual(asked, ['beforeunload']);
+    assert.ok(!(await whatWasStored(bare)).includes(HALF));
+    await bare.waitForSelector(`${id('paste-input')}:enabled`);
+    assert.equal(await bare.inputValue(id('paste-input')), '');
+    // Control: with nothing typed nobody is asked.
+    await bare.reload();
+    await live(bare);
+    assert.deepEqual(asked, ['beforeunload']);
+    await bare.context().close();
     await page.click(id('cancel'));
     await page.waitForSelector(id('canceled'));
   },

@@ -65,6 +65,14 @@ export function watch(page, into = problems) {
   page.on('pageerror', (error) => into.push(error.message));
 }
 
+/** What of the page before this one the browser had stored when this one began: read before any script of it. */
+export async function keepWhatWasStored(context) {
+  await context.addInitScript(() => {
+    globalThis.stored = JSON.stringify({ ...localStorage, ...sessionStorage, state: history.state });
+  });
+}
+export const whatWasStored = (page) => page.evaluate(() => globalThis.stored);
+
 export const live = (page, timeout = 20_000) => page.waitForSelector('[data-testid=link-chip][data-phase=live]', { timeout });
 export const phase = (page) => page.getAttribute(id('link-chip'), 'data-phase');
 

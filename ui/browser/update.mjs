@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { watch, within } from './clock.mjs';
-import { ask, controlled, id, LINK, live, open, suite, until } from './stage.mjs';
+import { ask, controlled, id, keepWhatWasStored, LINK, live, open, suite, until, whatWasStored } from './stage.mjs';
 
 const base = new URL(LINK).origin;
 const room = new URL('..', import.meta.url).pathname;
@@ -47,6 +47,7 @@ function loads(target) {
 const built = secondBuild();
 built.catch(() => null);
 const HALF = 'half-a-code-and';
+const OWN = 'another-half-and';
 const registered = (target) => target.evaluate(() => navigator.serviceWorker.getRegistration().then((found) => found.active?.scriptURL ?? ''));
 
 /** How the page gets each of these from the worker, the browser's own cache apart: or what the Room says of it. */
@@ -64,6 +65,7 @@ let untouched;
 await suite({
   async 'two pages of the first build are open, one with something half typed'(browser) {
     page = await open(browser);
+    await keepWhatWasStored(page.context());
     await page.goto(LINK);
     await live(page);
     await controlled(page);
@@ -97,7 +99,7 @@ await suite({
     await page.waitForSelector(`${id('link-chip')}:not([data-phase=live])`);
     const greeted = new Promise((resolve) => {
       const greeting = ({ payload }) => String(payload).includes('"hello"') && resolve(watch());
-      page.on('websocket', (socket) => socket.on('framereceived', greeting));
+      for (const one of [page, other]) one.on('websocket', (socket) => socket.on('framereceived', greeting));
     });
     await ask('start', { set: { DASHBOARD_OF_A_TEST: dist } });
     const stop = await greeted;
@@ -128,6 +130,10 @@ await suite({
   },
 
   async 'a tap brings the new build with one reload, and the old one is gone'() {
+    await page.click(id('tab-providers'));
+    await page.click(id('connect-claude'));
+    await page.fill(`${id('paste-input')}:enabled`, OWN);
+    await page.click(id('tab-settings'));
     await page.click(`${id('update')} button`);
     await page.waitForFunction((build) => document.querySelector('meta[name=room-build]')?.content === build, second);
     await live(page);
@@ -135,6 +141,13 @@ await suite({
     assert.equal(await page.textContent('h1'), WORD, 'on the page where one was');
     assert.equal(counted.value, 1);
     assert.equal(await page.locator(id('update')).count(), 0);
+    const between = await whatWasStored(page);
+    assert.ok(between.includes('room.drafts') && !between.includes(OWN), between);
+    await page.click(id('tab-providers'));
+    await page.click(id('continue-claude'));
+    await until('what was typed', async () => (await page.inputValue(id('paste-input'))) === OWN, 30_000);
+    await page.fill(id('paste-input'), '');
+    await page.click(id('tab-settings'));
     assert.equal(untouched.value, 0, 'the other page goes on as it is');
     assert.match(await registered(page), new RegExp(second, 'u'), 'there is one worker for both');
   },

@@ -27,10 +27,22 @@ worker.addEventListener('activate', (event) => {
 });
 
 worker.addEventListener('message', (event) => {
-  // Said by a page whose person asked for the new version.
-  if (event.data === 'skip') void worker.skipWaiting();
+  // Said by a page whose person asked for the new version, to the worker that waits and to the one that goes:
+  // browsers let it end what it is at.
+  if (event.data === 'skip') {
+    void worker.skipWaiting();
+    for (const { forget } of mind.values()) forget();
+  }
   // Said by a page of this build, now that it is there.
   if (event.data === 'sweep') event.waitUntil(sweep());
+  const { hold, give, long, kept: words } = Object(event.data) as { hold?: string; give?: string; long?: boolean; kept?: unknown };
+  if (hold !== undefined) {
+    const over = keepInMind(hold, words);
+    // Left alone, browsers end a worker within half a minute: more than a reload takes. While this waits it lives,
+    // and no other can take its place.
+    if (long === true) event.waitUntil(over);
+  }
+  if (give !== undefined) event.ports[0]?.postMessage(recall(give));
 });
 
 worker.addEventListener('fetch', (event) => {
@@ -41,6 +53,34 @@ worker.addEventListener('fetch', (event) => {
   else if (url.pathname.startsWith('/assets/')) event.respondWith(hashed(request));
   else if (/^\/(?:icons\/|manifest\.webmanifest$)/u.test(url.pathname)) event.respondWith(refreshed(event));
 });
+
+/**
+ * What is half typed in a page that ends, for the page that comes after it: nowhere but in this worker's memory,
+ * given out once, and for no longer than a visit to the control plane takes.
+ */
+const mind = new Map<string, { words: unknown; forget: () => void }>();
+/** Browsers end a worker that waits for five minutes. */
+const MIND_MS = 4 * 60_000;
+const MIND_MOST = 8;
+
+function keepInMind(ticket: string, words: unknown): Promise<void> {
+  return new Promise((resolve) => {
+    const forget = () => {
+      mind.delete(ticket);
+      resolve();
+    };
+    mind.set(ticket, { words, forget });
+    setTimeout(forget, MIND_MS);
+    const [oldest] = mind.values();
+    if (mind.size > MIND_MOST) oldest?.forget();
+  });
+}
+
+function recall(ticket: string): unknown {
+  const found = mind.get(ticket);
+  found?.forget();
+  return found?.words ?? null;
+}
 
 async function keepAll(): Promise<void> {
   const cache = await caches.open(NAME);

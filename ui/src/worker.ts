@@ -26,6 +26,9 @@ function hold(build: string): void {
   void navigator.locks.request(`room-${build}`, { mode: 'shared' }, () => new Promise(() => {})).catch(() => null);
 }
 
+/** A browser may have other workers to see to first; an offer is promised within five seconds. */
+const LATE_MS = 4_000;
+
 let reloading = false;
 
 function reload(): void {
@@ -40,6 +43,12 @@ function reload(): void {
 export async function greeted(own: string, served: string, offer: (apply: () => void) => void): Promise<void> {
   const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
   const differs = own !== served;
+  // The page itself is asked of the server in any case, so a reload brings the new one without the worker too.
+  const late = differs ? setTimeout(() => offer(reload), LATE_MS) : undefined;
+  const ready = (apply: () => void) => {
+    clearTimeout(late);
+    offer(apply);
+  };
   let registration: ServiceWorkerRegistration;
   try {
     if (workers === undefined) throw new Error('no workers here');
@@ -49,7 +58,7 @@ export async function greeted(own: string, served: string, offer: (apply: () => 
     registration = await workers.register(policy.createScriptURL(`/sw.js?v=${served}`), options);
   } catch {
     // A private window, or storage that is full: the page works without.
-    if (differs) offer(reload);
+    if (differs) ready(reload);
     return;
   }
   if (!differs) {
@@ -62,12 +71,13 @@ export async function greeted(own: string, served: string, offer: (apply: () => 
     if (waiting === null) return reload();
     workers.addEventListener('controllerchange', reload, { once: true });
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
-    return waiting.postMessage('skip');
+    for (const one of [registration.active, waiting]) one?.postMessage('skip');
+    return undefined;
   };
   const next = registration.installing;
-  if (next === null) return offer(apply);
+  if (next === null) return ready(apply);
   // Also one that could not be installed: the page itself is asked of the server in any case.
   next.addEventListener('statechange', () => {
-    if (next.state === 'installed' || next.state === 'redundant') offer(apply);
+    if (next.state === 'installed' || next.state === 'redundant') ready(apply);
   });
 }
