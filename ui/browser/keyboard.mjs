@@ -125,6 +125,8 @@ await suite({
     const code = await page.textContent(id('device-code'));
     assert.equal(await page.getByRole('button', { name: code }).count(), 1, 'the code is read out');
     await page.context().route(`${VENDOR}*`, (route) => route.fulfill({ contentType: 'text/html', body: '<title>vendor</title>' }));
+    // Control: nothing before the third press has copied it.
+    assert.notEqual(await page.evaluate(() => navigator.clipboard.readText()), code);
     const [other] = await Promise.all([page.waitForEvent('popup'), press(page, id('copy-and-open'))]);
     await other.waitForURL(VENDOR);
     await other.close();
