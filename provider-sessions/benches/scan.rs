@@ -1,14 +1,13 @@
-//! What the screen and the detector cost, in CPU time of one thread.
-//!
-//! `cargo bench -p provider-sessions --bench scan`. CPU time and not the clock on the wall, for the
-//! machine may have other work.
-#![expect(clippy::print_stdout, reason = "a benchmark speaks to a terminal")]
+//! What the screen and the detector cost: `cargo bench -p provider-sessions --bench scan`.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+
+#[path = "../../benches/cpu_time.rs"]
+mod cpu_time;
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Duration;
 
+use criterion::Throughput;
 use provider_sessions::provider::{self, Provider};
 use provider_sessions::scan::Scanner;
 use provider_sessions::screen::Size;
@@ -21,32 +20,6 @@ const FLOOD_BYTES: usize = 1_000_000;
 
 /// What is read from a terminal at once.
 const READ_BYTES: usize = 4096;
-
-/// CPU time of this thread. It moves in steps of some milliseconds.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-/// The best of five rounds of 200 ms or more, as time a call and bytes a second.
-fn measure(name: &str, bytes: usize, mut call: impl FnMut()) {
-    let mut round = |calls: u32| {
-        let start = cpu();
-        for _ in 0..calls {
-            call();
-        }
-        cpu().saturating_sub(start)
-    };
-    let mut calls = 1;
-    while round(calls) < Duration::from_millis(200) {
-        calls *= 2;
-    }
-    let best = (0..5).map(|_| round(calls)).min().unwrap_or_default();
-    let seconds = best.as_secs_f64() / f64::from(calls);
-    #[expect(clippy::cast_precision_loss, reason = "a megabyte")]
-    let rate = bytes as f64 / seconds / 1e6;
-    println!("{name:<52} {:>9.1} µs {rate:>8.1} MB/s", seconds * 1e6);
-}
 
 fn scan(provider: &Provider, bytes: &[u8]) -> usize {
     let mut scanner = Scanner::new(provider, SIZE);
@@ -71,7 +44,10 @@ fn flood(mut piece: impl FnMut(usize) -> String) -> Vec<u8> {
 fn main() {
     let rows = provider::built_in();
     let row = |id: &str| &**rows.iter().find(|row| row.id == id).unwrap();
-    println!("recordings, from the first byte to the last");
+    let mut criterion = cpu_time::criterion();
+
+    // From the first byte to the last.
+    let mut recordings = criterion.benchmark_group("recording");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts");
     for (id, name) in [
         ("codex", "codex-device-success-80"),
@@ -81,12 +57,13 @@ fn main() {
     ] {
         let bytes = std::fs::read(folder.join(format!("{name}.raw"))).unwrap();
         assert!(scan(row(id), &bytes) > 0, "{name}");
-        measure(&format!("  {name}"), bytes.len(), || {
-            black_box(scan(row(id), &bytes));
-        });
+        recordings.throughput(Throughput::Bytes(bytes.len() as u64));
+        recordings.bench_function(name, |bencher| bencher.iter(|| scan(row(id), &bytes)));
     }
-    println!("floods of {FLOOD_BYTES} bytes");
-    let floods = [
+    recordings.finish();
+
+    let mut floods = criterion.benchmark_group("flood");
+    for (name, bytes) in [
         ("lines", flood(|n| format!("line {n:05} of a flood of lines that nobody can read\n"))),
         ("no newline", flood(|_| "x".repeat(1000))),
         ("coloured lines", flood(|n| format!("\x1b[3{}mline {n}\x1b[0m of colours\r\n", n % 8))),
@@ -94,10 +71,10 @@ fn main() {
         ("links", flood(|n| format!("https://auth.openai.com/codex/device?n={n}\n"))),
         ("wide characters", flood(|n| format!("行 {n} 全角文字 🦀\n"))),
         ("bytes that are no text", flood(|_| String::from("\u{fffd}\u{85}\u{9b}3\u{200b}"))),
-    ];
-    for (name, bytes) in &floods {
-        measure(&format!("  {name}"), bytes.len(), || {
-            black_box(scan(row("codex"), bytes));
-        });
+    ] {
+        floods.throughput(Throughput::Bytes(bytes.len() as u64));
+        floods.bench_function(name, |bencher| bencher.iter(|| scan(row("codex"), &bytes)));
     }
+    floods.finish();
+    criterion.final_summary();
 }

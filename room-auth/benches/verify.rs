@@ -1,16 +1,19 @@
-//! What one verification costs, in CPU time of one thread, beside the crates people usually take.
-//!
-//! `cargo bench -p room-auth --bench verify`. CPU time and not the clock on the wall, for the
-//! machine may have other work.
-#![expect(clippy::print_stdout, reason = "a benchmark speaks to a terminal")]
+//! What one verification costs, beside the crates people usually take:
+//! `cargo bench -p room-auth --bench verify`.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+
+#[path = "../../benches/cpu_time.rs"]
+mod cpu_time;
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
+use criterion::BenchmarkGroup;
 use jsonwebtoken::{DecodingKey, Validation};
 use room_auth::issuer::{Grant, Issuer, IssuerKey};
 use room_auth::{Algorithm, Credential, IssuerPolicy, Role, Verifier};
+
+use self::cpu_time::CpuTime;
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -30,28 +33,15 @@ struct Claims {
     instance: String,
 }
 
-/// CPU time of this thread. It moves in steps of some milliseconds.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-/// The best of five rounds of 200 ms or more, in microseconds a call.
-fn measure(name: &str, mut call: impl FnMut(usize)) {
-    let mut round = |calls: u32| {
-        let start = cpu();
-        for n in 0..calls {
-            call(n as usize);
-        }
-        cpu().saturating_sub(start)
-    };
-    let mut calls = 64;
-    while round(calls) < Duration::from_millis(200) {
-        calls *= 2;
-    }
-    let best = (0..5).map(|_| round(calls)).min().unwrap_or_default();
-    let micros = best.as_secs_f64() * 1e6 / f64::from(calls);
-    println!("{name:<44} {micros:>8.2} µs {:>10.0} /s", 1e6 / micros);
+/// A row; each call is told its number, so that tokens can take turns.
+fn measure(group: &mut BenchmarkGroup<'_, CpuTime>, name: &str, mut call: impl FnMut(usize)) {
+    group.bench_function(name, |bencher| {
+        let mut n = 0;
+        bencher.iter(|| {
+            call(n);
+            n += 1;
+        });
+    });
 }
 
 fn verifier(issuer: &Issuer) -> room_auth::VerifierBuilder {
@@ -59,6 +49,7 @@ fn verifier(issuer: &Issuer) -> room_auth::VerifierBuilder {
 }
 
 fn main() {
+    let mut criterion = cpu_time::criterion();
     for algorithm in Algorithm::ALL {
         let issuer = Issuer::new(ISSUER, IssuerKey::generate(algorithm).unwrap());
         let name = algorithm.as_str();
@@ -71,24 +62,24 @@ fn main() {
             .collect();
         let ours = verifier(&issuer).build().unwrap();
         let plain = verifier(&issuer).without_cache().build().unwrap();
-        println!("{name}, tokens of {} bytes", tokens[0].len());
-        measure("  room-auth, distinct tokens", |n| {
+        let mut group = criterion.benchmark_group(name);
+        measure(&mut group, "room-auth, distinct tokens", |n| {
             let token = Credential::Bearer(&tokens[n % DISTINCT]);
             assert!(black_box(ours.verify(token)).is_ok());
         });
-        measure("  room-auth, without its cache", |_| {
+        measure(&mut group, "room-auth, without its cache", |_| {
             assert!(black_box(plain.verify(Credential::Bearer(&tokens[0]))).is_ok());
         });
-        measure("  room-auth, the same token again", |_| {
+        measure(&mut group, "room-auth, the same token again", |_| {
             assert!(black_box(ours.verify(Credential::Bearer(&tokens[0]))).is_ok());
         });
         let bad = format!("{}{}", &tokens[0][..tokens[0].len() - 6], "AAAAAA");
-        measure("  room-auth, bad signature", |_| {
+        measure(&mut group, "room-auth, bad signature", |_| {
             assert!(black_box(ours.verify(Credential::Bearer(&bad))).is_err());
         });
         let header = format!(r#"{{"alg":"{name}","kid":"unknown"}}"#);
         let unknown = format!("{}.{}", base64(&header), tokens[0].split_once('.').unwrap().1);
-        measure("  room-auth, unknown key", |_| {
+        measure(&mut group, "room-auth, unknown key", |_| {
             assert!(black_box(ours.verify(Credential::Bearer(&unknown))).is_err());
         });
         let jwk: jsonwebtoken::jwk::Jwk =
@@ -102,12 +93,12 @@ fn main() {
         validation.set_audience(&["quoroom-runtime"]);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        measure("  jsonwebtoken 11 decode (fewer checks)", |n| {
+        measure(&mut group, "jsonwebtoken 11 decode (fewer checks)", |n| {
             let token = &tokens[n % DISTINCT];
             assert!(jsonwebtoken::decode::<Claims>(token, &key, &validation).is_ok());
         });
         let (content, signature) = tokens[0].rsplit_once('.').unwrap();
-        measure("  jsonwebtoken 11 crypto::verify alone", |_| {
+        measure(&mut group, "jsonwebtoken 11 crypto::verify alone", |_| {
             let verified = jsonwebtoken::crypto::verify(
                 signature,
                 content.as_bytes(),
@@ -117,20 +108,23 @@ fn main() {
             assert!(verified.unwrap());
         });
         let keys = issuer.key_set().unwrap();
-        measure("  room-auth jws::verify (no claims)", |_| {
+        measure(&mut group, "room-auth jws::verify (no claims)", |_| {
             assert!(room_auth::jws::verify(&tokens[0], &keys).is_ok());
         });
+        group.finish();
     }
     let issuer = Issuer::new(ISSUER, IssuerKey::generate(Algorithm::EdDsa).unwrap());
     let ours = verifier(&issuer).build().unwrap();
     let long = "x".repeat(9000);
-    println!("what is no token");
-    measure("  room-auth, oversized", |_| {
+    let mut group = criterion.benchmark_group("no token");
+    measure(&mut group, "room-auth, oversized", |_| {
         assert!(black_box(ours.verify(Credential::Bearer(&long))).is_err());
     });
-    measure("  room-auth, malformed", |_| {
+    measure(&mut group, "room-auth, malformed", |_| {
         assert!(black_box(ours.verify(Credential::Bearer("a.b"))).is_err());
     });
+    group.finish();
+    criterion.final_summary();
 }
 
 fn base64(text: &str) -> String {
