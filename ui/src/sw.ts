@@ -28,10 +28,14 @@ worker.addEventListener('activate', (event) => {
 
 worker.addEventListener('message', (event) => {
   // Said by a page whose person asked for the new version, to the worker that waits and to the one that goes:
-  // browsers let it end what it is at.
+  // browsers let it end what it is at. What it holds for someone it hands on.
   if (event.data === 'skip') {
     void worker.skipWaiting();
-    for (const { forget } of mind.values()) forget();
+    for (const [hold, { words, forget }] of mind) {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
+      worker.registration.waiting?.postMessage({ hold, kept: words });
+      forget();
+    }
   }
   // Said by a page of this build, now that it is there.
   if (event.data === 'sweep') event.waitUntil(sweep());

@@ -64,6 +64,14 @@ export async function greeted(own: string, served: string, offer: (apply: () => 
   if (!differs) {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
     registration.active?.postMessage('sweep');
+    // A page that came without waiting for its worker has nothing to lose by letting it in.
+    const enter = () => {
+      const { waiting } = registration;
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker takes none
+      if (waiting?.scriptURL.endsWith(served) === true) for (const one of [registration.active, waiting]) one?.postMessage('skip');
+    };
+    enter();
+    registration.installing?.addEventListener('statechange', enter);
     return;
   }
   const apply = () => {
