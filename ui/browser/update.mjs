@@ -99,7 +99,7 @@ await suite({
     await page.waitForSelector(`${id('link-chip')}:not([data-phase=live])`);
     const greeted = new Promise((resolve) => {
       const greeting = ({ payload }) => String(payload).includes('"hello"') && resolve(watch());
-      for (const one of [page, other]) one.on('websocket', (socket) => socket.on('framereceived', greeting));
+      page.on('websocket', (socket) => socket.on('framereceived', greeting));
     });
     await ask('start', { set: { DASHBOARD_OF_A_TEST: dist } });
     const stop = await greeted;

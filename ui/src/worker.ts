@@ -27,7 +27,7 @@ function hold(build: string): void {
 }
 
 /** A browser may have other workers to see to first; an offer is promised within five seconds. */
-const LATE_MS = 4_000;
+const LATE_MS = 3_000;
 
 let reloading = false;
 

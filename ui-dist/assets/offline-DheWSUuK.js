@@ -1,0 +1,1 @@
+import{I as t}from"./first-B3hlbMQy.js";var o=t("offline",{title:"Your Room does not answer.",local:"Start it with this command on its machine. This page comes back by itself.",hosted:"It may be starting or cut off. This page comes back by itself.",again:"This page goes on asking.",heard:t=>`Last heard of it: ${t}.`,tryNow:"Try now"});export{o as t};
