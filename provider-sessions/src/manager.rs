@@ -317,7 +317,7 @@ impl SessionManager {
     /// The cache, in the order of [`Self::providers`], without what is hidden; never starts a
     /// process.
     pub fn status(&self) -> Vec<ProviderStatus> {
-        visible(&lock(&self.0.statuses))
+        self.with_status(|statuses| statuses.iter().copied().cloned().collect())
     }
 
     /// The rows that a person sees: some only where their program is installed.
@@ -328,9 +328,10 @@ impl SessionManager {
     }
 
     /// Reads the cache while it cannot change, as [`Self::with_session`].
-    pub fn with_status<R>(&self, read: impl FnOnce(&[ProviderStatus]) -> R) -> R {
+    pub fn with_status<R>(&self, read: impl FnOnce(&[&ProviderStatus]) -> R) -> R {
         let statuses = lock(&self.0.statuses);
-        read(&visible(&statuses))
+        let visible: Vec<_> = statuses.iter().filter(|status| !status.hidden).collect();
+        read(&visible)
     }
 
     /// Ends every sign-in and every background task, and waits for them.
@@ -452,10 +453,6 @@ impl Inner {
             self.observer.provider(&statuses[index]);
         }
     }
-}
-
-fn visible(statuses: &[ProviderStatus]) -> Vec<ProviderStatus> {
-    statuses.iter().filter(|status| !status.hidden).cloned().collect()
 }
 
 /// No critical section here can leave its value half changed.

@@ -195,7 +195,7 @@ impl Publisher {
     }
 
     /// How the providers stand, as an audience may see it.
-    pub fn statuses(&self, statuses: &[ProviderStatus], audience: Audience) -> wire::Statuses {
+    pub fn statuses(&self, statuses: &[&ProviderStatus], audience: Audience) -> wire::Statuses {
         let providers =
             statuses.iter().map(|one| (one.provider.clone(), self.status_of(one, audience)));
         wire::Statuses { providers: providers.collect() }

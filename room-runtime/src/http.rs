@@ -40,6 +40,7 @@ pub use self::error::ApiError;
 pub use self::front::Front;
 pub use self::guard::content_policy;
 pub use self::health::{Checks, Written, checks};
+pub use self::providers::written::WrittenStatuses;
 pub use self::ui::build;
 use crate::limits::Group;
 use crate::state::{App, AppState};

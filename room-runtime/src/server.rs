@@ -224,6 +224,7 @@ impl Server {
             publisher,
             hub,
             verified: Memo::default(),
+            written_statuses: http::WrittenStatuses::default(),
             content_policy: http::content_policy(&config.frame_ancestors),
             written: Mutex::default(),
             metrics: Metrics::default(),

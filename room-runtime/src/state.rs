@@ -20,7 +20,7 @@ use crate::channels::hub::Hub;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::farewell::Farewell;
-use crate::http::Written;
+use crate::http::{Written, WrittenStatuses};
 use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::memo::Memo;
@@ -83,6 +83,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// What `GET /api/auth/verify` says to each caller.
     pub verified: Memo<Caller, Option<Bytes>>,
+    /// What `GET /api/providers/status` says to each audience.
+    pub written_statuses: WrittenStatuses,
     /// `Content-Security-Policy`, the same on every answer.
     pub content_policy: HeaderValue,
     /// What the last look at the database said, and when; shared by all who ask whether we are

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
+use http::header::{HeaderMap, ORIGIN, SET_COOKIE};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
 use room_auth::Caller;
@@ -12,7 +12,7 @@ use room_auth::handshake::{self, RequestFault};
 use room_auth::onetime::Refused;
 
 use super::activity::{self, By};
-use super::body::Body;
+use super::body::{self, Body};
 use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
@@ -146,11 +146,8 @@ pub(super) async fn verify(
         written()
     };
     let bytes = bytes.ok_or_else(ApiError::internal)?;
-    Ok(([(CONTENT_TYPE, JSON)], bytes).into_response())
+    Ok(body::json(bytes))
 }
-
-/// The media type of what is not written by [`Json`].
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `DELETE /api/auth/session`: ends the caller's own sign-in, and its sockets.
 pub(super) async fn sign_out(

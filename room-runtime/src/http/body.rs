@@ -1,4 +1,5 @@
-//! Reads a JSON body, after the caller was let in, and says plainly what is wrong with it.
+//! Reads a JSON body, after the caller was let in, and says plainly what is wrong with it. Answers
+//! with one that is written already.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,8 @@ use std::time::Duration;
 use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Extensions, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -19,6 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often is looked whether there are too many strangers to wait that long for each.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// An answer whose JSON is written already.
+pub(super) fn json(written: Bytes) -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, kind)], written).into_response()
+}
 
 /// Marks the request of a stranger, who has one of these places.
 #[derive(Clone)]

@@ -2,11 +2,13 @@
 
 pub(super) mod install;
 pub(super) mod keys;
+pub(super) mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use provider_sessions::{ConnectOptions, Connected, Kind, Provider, SessionError, SessionId};
@@ -15,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::activity::{self, By};
-use super::body::Body;
+use super::body::{self, Body};
 use super::error::ApiError;
 use super::guard::Guarded;
 use super::wire;
@@ -41,7 +43,7 @@ pub(super) async fn statuses(
     State(app): State<AppState>,
     Extension(caller): Guarded,
     Query(Asked { refresh }): Query<Asked>,
-) -> Result<Json<wire::Statuses>, ApiError> {
+) -> Result<Response, ApiError> {
     if refresh.as_deref() == Some("1") {
         if !caller.may(Permission::ProvidersManage) {
             return Err(ApiError::not_allowed());
@@ -52,12 +54,17 @@ pub(super) async fn statuses(
             answer.map_err(ApiError::from)?;
         }
     }
-    Ok(Json(of_all(&app, Audience::of(&caller))))
+    let audience = Audience::of(&caller);
+    let written = app.manager.with_status(|statuses| {
+        let make = || app.publisher.statuses(statuses, audience);
+        app.written_statuses.get(statuses, audience, make)
+    });
+    written.map(body::json).map_err(|_| ApiError::internal())
 }
 
 /// How all providers stand, as an audience may see it.
 pub(super) fn of_all(app: &App, audience: Audience) -> wire::Statuses {
-    app.publisher.statuses(&app.manager.status(), audience)
+    app.manager.with_status(|statuses| app.publisher.statuses(statuses, audience))
 }
 
 /// `POST /api/providers/{provider}/connect`: starts a sign-in, or joins the one that runs.
