@@ -360,6 +360,7 @@ fn goes_on(screen: &Screen, row: usize) -> bool {
     let columns = screen.columns();
     row + 1 < screen.total()
         && !screen.row(row).wrapped
+        && !screen.row(row).closed
         && screen.row(row).len() == columns
         && is_url_byte(screen.row(row).byte(columns - 1))
         && screen.row(row + 1).len() > 0

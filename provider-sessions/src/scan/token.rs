@@ -146,6 +146,9 @@ fn continuation(screen: &Screen, row: usize) -> Option<(usize, usize)> {
     if above.wrapped {
         return Some((columns.min(above.len()), 0));
     }
+    if above.closed {
+        return None;
+    }
     let mut begins = (0..below.len()).find(|&column| below.byte(column) != b' ')?;
     let mut ends = above.len();
     if ends < columns || !is_token(above.byte(ends - 1)) {

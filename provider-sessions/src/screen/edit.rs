@@ -406,7 +406,7 @@ impl Screen {
         }
         // Nothing on one screen goes on upon the other.
         if let Some(row) = self.history.back_mut() {
-            row.wrapped = false;
+            row.close();
         }
     }
 
@@ -418,7 +418,7 @@ impl Screen {
         self.history = history;
         self.climbs = climbs + 1;
         if let Some(row) = self.history.back_mut() {
-            row.wrapped = false;
+            row.close();
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) untold: bool,
     /// Holds an address, or goes on with the one in the row above.
     pub(crate) address: bool,
+    /// Nothing below goes on with it: another screen began there.
+    pub(crate) closed: bool,
 }
 
 impl Row {
@@ -37,6 +39,13 @@ impl Row {
         self.dirty = false;
         self.untold = false;
         self.address = false;
+        self.closed = false;
+    }
+
+    /// Ends what it holds here.
+    pub(crate) fn close(&mut self) {
+        self.wrapped = false;
+        self.closed = true;
     }
 
     fn touch(&mut self) {

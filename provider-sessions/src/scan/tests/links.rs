@@ -249,3 +249,19 @@ fn a_short_link_counts_from_its_scopes_and_its_challenge_on() {
     }
     assert_eq!(found(&format!("code={challenge}")), [""; 0], "a parameter is no challenge");
 }
+
+#[test]
+fn nothing_goes_on_over_the_beginning_of_another_screen() {
+    let size = Size { cols: 40, rows: 2 };
+    let head = &claude_url()[..40];
+    for cleared in ["\x1bc", "\x1b[?1049h"] {
+        // It fills its row, and is the last one that scrolled out.
+        let text = format!("{head}\r\n\r\n{cleared}{}\r\n", &claude_url()[40..]);
+        let mut scanner = Scanner::new(&claude(), size);
+        scanner.explain();
+        scanner.push(text.as_bytes());
+        scanner.finish();
+        let glued = |decision: &crate::scan::Decision| decision.text.len() > head.len();
+        assert!(!scanner.decisions().iter().any(glued), "{:?}", scanner.decisions());
+    }
+}
