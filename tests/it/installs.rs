@@ -120,7 +120,8 @@ async fn a_shutdown_ends_an_install() {
     let id = bench.manager.install("codex", "owner").await.unwrap().view.id;
     tokio::time::timeout(SOON, bench.manager.shutdown()).await.unwrap();
     let view = bench.over(id).await;
-    assert_eq!(view.status, Status::Canceled, "{view:#?}");
+    assert_eq!(view.status, Status::Failed, "{view:#?}");
+    assert_eq!(view.failure.unwrap().code, FailureCode::ServerRestarted);
     bench.nothing_behind();
     let late = bench.manager.install("codex", "owner").await;
     assert!(matches!(late, Err(SessionError::Stopping)), "{late:?}");
